@@ -1,0 +1,2 @@
+//! Runs the function on Lambda.
+fn main() {}
