@@ -1,1 +1,27 @@
-//! function-kit
+#![doc = include_str!("../README.md")]
+
+mod alipay;
+mod apps;
+mod aws;
+mod envelope;
+mod event;
+mod failure;
+mod function;
+mod input_limits;
+mod run;
+mod secrets;
+mod settings;
+mod telemetry;
+
+pub mod checked;
+
+pub use alipay::{Alipay, SelectedApp};
+pub use apps::{AppSettings, Apps, AppsError};
+pub use aws::AwsEnvironment;
+pub use envelope::Success;
+pub use event::{Caller, Door};
+pub use failure::{Failure, Outcome};
+pub use function::{Function, Handler, Invocation, Service};
+pub use run::{no_powers, run};
+pub use secrets::read_document;
+pub use settings::{SettingError, StartUpError, required, setting};

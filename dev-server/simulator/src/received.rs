@@ -1,0 +1,99 @@
+//! What the gateway received, for tests to look at.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use serde::Serialize;
+
+/// How many calls are kept; older ones are forgotten, the counts are not.
+const KEPT: usize = 10_000;
+
+/// One request to `/gateway.do`. It shows tokens and codes: it is for tests, never for a log.
+#[derive(Clone, Debug, Serialize)]
+pub struct ReceivedCall {
+    /// Counts from 1.
+    pub sequence: u64,
+    /// `method`, where it could be read.
+    pub method: Option<String>,
+    /// `app_id`, where it could be read.
+    pub app_id: Option<String>,
+    /// All parameters, from query and body together, decoded in the request's charset.
+    pub parameters: BTreeMap<String, String>,
+    /// Names of the parameters that came in the query.
+    pub in_query: Vec<String>,
+    /// Names of the parameters that came in the form body.
+    pub in_body: Vec<String>,
+    /// HTTP headers, names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// The connection it came on.
+    pub connection: ConnectionFacts,
+    /// What became of it.
+    pub verdict: Verdict,
+    /// The wall clock of the arrival, ms since 1970 UTC.
+    pub received_at: u64,
+    /// The `trace_id` of the reply.
+    pub trace_id: String,
+}
+
+/// Facts of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct ConnectionFacts {
+    /// Counts the connections from 1.
+    pub id: u64,
+    /// 1 for the first HTTP request on this connection; more means that it was reused.
+    pub request: u32,
+}
+
+/// What became of a call.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum Verdict {
+    /// It passed every check and was done. An injected fault may have spoiled the reply all the same.
+    Done,
+    /// It was refused by the rules of the gateway or of the method.
+    Refused {
+        /// Gateway code, such as `40002`.
+        code: String,
+        /// Such as `isv.invalid-signature`.
+        sub_code: String,
+    },
+    /// An injected fault answered in place of the gateway; nothing was done.
+    NotDone,
+}
+
+/// The log of received calls.
+#[derive(Default)]
+pub(crate) struct Received {
+    calls: VecDeque<ReceivedCall>,
+    last: u64,
+    by_method: BTreeMap<String, u64>,
+}
+
+impl Received {
+    pub(crate) fn add(&mut self, mut call: ReceivedCall) {
+        self.last += 1;
+        call.sequence = self.last;
+        if let Some(method) = &call.method {
+            *self.by_method.entry(method.clone()).or_default() += 1;
+        }
+        if self.calls.len() == KEPT {
+            self.calls.pop_front();
+        }
+        self.calls.push_back(call);
+    }
+
+    pub(crate) fn calls(&self) -> Vec<ReceivedCall> {
+        self.calls.iter().cloned().collect()
+    }
+
+    pub(crate) fn count(&self, method: &str) -> u64 {
+        self.by_method.get(method).copied().unwrap_or_default()
+    }
+
+    pub(crate) fn counts(&self) -> BTreeMap<String, u64> {
+        self.by_method.clone()
+    }
+
+    pub(crate) fn clear(&mut self) {
+        *self = Self { last: self.last, ..Self::default() };
+    }
+}

@@ -1,0 +1,215 @@
+//! The running simulator and its Rust API.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use crate::apps::{AppOptions, SimulatedApp};
+use crate::connection::{BreakableListener, Peer};
+use crate::control;
+use crate::faults::Fault;
+use crate::grants::CodeOptions;
+use crate::keys;
+use crate::methods::template_message::SentMessage;
+use crate::methods::trade::Trade;
+use crate::received::ReceivedCall;
+use crate::users::{self, SimulatedUser};
+use crate::world::Shared;
+
+/// A running simulator. It has a thread and a runtime of its own, so it outlives the runtime that started it; it stops
+/// when it is dropped.
+pub struct Simulator {
+    shared: Shared,
+    address: SocketAddr,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Simulator {
+    /// Starts on a free port of 127.0.0.1.
+    ///
+    /// # Errors
+    /// The port or the thread could not be had.
+    pub async fn start() -> io::Result<Self> {
+        Self::start_on(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await
+    }
+
+    /// Starts on this address; port 0 takes a free one.
+    ///
+    /// # Errors
+    /// The address is taken or not allowed, or the thread could not be had.
+    pub async fn start_on(address: SocketAddr) -> io::Result<Self> {
+        let listener = TcpListener::bind(address)?;
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
+        let shared = Shared::new(format!("http://{address}"));
+        // Made now, not inside the first reply.
+        keys::alipay_key();
+        let (stop, stopped) = oneshot::channel();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let served = shared.clone();
+        let thread = std::thread::Builder::new().name("alipay-simulator".to_owned()).spawn(move || {
+            runtime.block_on(async move {
+                let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
+                let listener = BreakableListener { listener, connections: Arc::clone(&served.connections) };
+                let service = control::router(served).into_make_service_with_connect_info::<Peer>();
+                tokio::select! {
+                    _ = axum::serve(listener, service) => {}
+                    _ = stopped => {}
+                }
+            });
+            // Dropping the runtime closes what connections are left.
+        })?;
+        Ok(Self { shared, address, stop: Some(stop), thread: Some(thread) })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// `http://127.0.0.1:PORT`
+    #[must_use]
+    pub fn base_url(&self) -> String {
+        self.shared.base_url.to_string()
+    }
+
+    /// `http://127.0.0.1:PORT/gateway.do`
+    #[must_use]
+    pub fn gateway_url(&self) -> String {
+        format!("{}/gateway.do", self.shared.base_url)
+    }
+
+    /// Registers an app.
+    ///
+    /// # Panics
+    /// A key given in the options does not load.
+    #[must_use]
+    #[expect(clippy::panic, reason = "a test that gives a broken key has to know at once")]
+    pub fn add_app(&self, options: AppOptions) -> SimulatedApp {
+        match self.shared.world().add_app(options) {
+            Ok(app) => app,
+            Err(error) => panic!("the app's key does not load: {error}"),
+        }
+    }
+
+    /// Adds a user, or changes the one of the same `user_id`.
+    pub fn add_user(&self, user: SimulatedUser) {
+        self.shared.world().users.insert(user.user_id.clone(), user);
+    }
+
+    /// The identifier that this app sees of this user.
+    #[must_use]
+    pub fn open_id(&self, app_id: &str, user_id: &str) -> String {
+        users::open_id(app_id, user_id)
+    }
+
+    /// The identifier of this user that all apps of the simulator see.
+    #[must_use]
+    pub fn union_id(&self, user_id: &str) -> String {
+        users::union_id(user_id)
+    }
+
+    /// Issues an authorisation code, as the mini-program's `my.getAuthCode` gets one, and answers it.
+    #[must_use]
+    pub fn issue_code(&self, app_id: &str, options: CodeOptions) -> String {
+        self.shared.world().issue_code(app_id, &options)
+    }
+
+    /// The user withdraws their consent: every token of theirs for this app dies. Answers how many did.
+    pub fn revoke(&self, app_id: &str, user_id: &str) -> usize {
+        self.shared.world().grants.revoke(app_id, user_id)
+    }
+
+    /// The user takes no more template messages of this app: `MSG_UNSUBSCRIBED`.
+    pub fn unsubscribe(&self, app_id: &str, user_id: &str) {
+        self.shared.world().unsubscribed.insert((app_id.to_owned(), user_id.to_owned()));
+    }
+
+    /// The template messages that were sent, oldest first.
+    #[must_use]
+    pub fn messages(&self) -> Vec<SentMessage> {
+        self.shared.world().messages.clone()
+    }
+
+    /// Puts a trade there for `alipay.trade.query`; the newest of a number counts.
+    pub fn add_trade(&self, trade: Trade) {
+        self.shared.world().trades.push(trade);
+    }
+
+    /// Injects a fault. All faults in force that fit a call befall it together.
+    pub fn inject(&self, fault: Fault) {
+        self.shared.world().faults.add(fault);
+    }
+
+    /// Ends all faults.
+    pub fn clear_faults(&self) {
+        self.shared.world().faults.clear();
+    }
+
+    /// The calls that the gateway received, oldest first; the last 10 000 are kept.
+    #[must_use]
+    pub fn received(&self) -> Vec<ReceivedCall> {
+        self.shared.world().received.calls()
+    }
+
+    /// How many calls of this method the gateway received, whatever became of them.
+    #[must_use]
+    pub fn received_count(&self, method: &str) -> u64 {
+        self.shared.world().received.count(method)
+    }
+
+    /// Forgets the received calls and their counts.
+    pub fn clear_received(&self) {
+        self.shared.world().received.clear();
+    }
+
+    /// How many requests followed an injected redirect.
+    #[must_use]
+    pub fn redirects_followed(&self) -> u64 {
+        self.shared.world().redirects_followed
+    }
+
+    /// How many TCP connections were accepted so far.
+    #[must_use]
+    pub fn connections_accepted(&self) -> u64 {
+        self.shared.connections.accepted()
+    }
+
+    /// Resets every open connection, as a gateway or a NAT does while a Lambda is frozen; answers how many there were.
+    pub fn reset_connections(&self) -> usize {
+        self.shared.connections.reset_all()
+    }
+
+    /// Moves the clock of codes and tokens on. Timestamps of requests are judged by the wall clock all the same.
+    pub fn advance_clock(&self, by: Duration) {
+        self.shared.world().advance_clock(by);
+    }
+
+    /// Stops: the port is free and every connection closed when this returns.
+    pub fn stop(self) {
+        drop(self);
+    }
+}
+
+impl Drop for Simulator {
+    fn drop(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            let _ = stop.send(());
+        }
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl std::fmt::Debug for Simulator {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Simulator").field("address", &self.address).finish_non_exhaustive()
+    }
+}

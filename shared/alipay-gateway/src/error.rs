@@ -1,0 +1,110 @@
+use std::error::Error;
+
+/// How a call can fail. Each variant is an outcome that a caller may act on.
+#[derive(Debug, thiserror::Error)]
+pub enum GatewayError {
+    /// The gateway could not be reached, or what came back is not an answer of the gateway (reset, HTTP error, HTML, half a body).
+    #[error("the gateway was not reached: {reason}")]
+    Unreachable {
+        /// What happened, without the URL or anything of the request.
+        reason: &'static str,
+        /// False when the request certainly did not leave this process, so that nothing was executed.
+        sent: bool,
+        /// The transport's error, for the log.
+        #[source]
+        source: Option<Box<dyn Error + Send + Sync>>,
+    },
+    /// No answer inside the time limit. The call may or may not have been executed.
+    #[error("the gateway did not answer in time")]
+    TimedOut,
+    /// Too little time was left before the deadline to start the call. Nothing was sent.
+    #[error("too little time was left to call the gateway")]
+    NoTimeLeft,
+    /// The reply's signature is missing or wrong, or the reply is built so that what was signed is in doubt.
+    #[error("the gateway's reply could not be verified: {reason}")]
+    Unverified {
+        /// Which rule the reply breaks.
+        reason: &'static str,
+    },
+    /// Alipay answered with an error of its own.
+    #[error("the gateway refused the call: {0}")]
+    Refused(Refusal),
+    /// A verified reply without what its method promises.
+    #[error("the gateway's reply was not understood: {reason}")]
+    Malformed {
+        /// What is missing or of the wrong form; never a value.
+        reason: String,
+    },
+    /// An argument holds a character that the app's charset cannot express. Nothing was sent.
+    #[error("{0}")]
+    Unencodable(#[from] alipay_signing::Unmappable),
+    /// Signing failed. Nothing was sent.
+    #[error("the request could not be signed")]
+    Signing(#[from] alipay_signing::SignError),
+}
+
+/// Alipay's own error. `Display` leaves `sub_msg` out, because signature errors echo the whole signed text in it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, thiserror::Error)]
+#[error("{code} {}", sub_code.as_deref().unwrap_or("without sub_code"))]
+pub struct Refusal {
+    /// The gateway's code, such as `40002`.
+    pub code: String,
+    /// The precise reason, such as `isv.code-invalid`; absent for a few gateway errors.
+    pub sub_code: Option<String>,
+    /// Text for `code`.
+    pub msg: String,
+    /// Text for `sub_code`. Its wording is not stable, and it may quote the request.
+    pub sub_msg: Option<String>,
+    /// The `trace_id` header, which Alipay's support asks for.
+    pub trace_id: Option<String>,
+}
+
+impl Refusal {
+    /// Whether the refusal is Alipay's "service unavailable" class (code 20000, or a sub_code that means the same).
+    ///
+    /// `isp.unknow-error` is spelled so by Alipay.
+    pub fn is_transient(&self) -> bool {
+        const TRANSIENT: [&str; 5] =
+            ["isp.unknow-error", "aop.unknow-error", "isp.service-not-available", "ACQ.SYSTEM_ERROR", "SYSTEM_ERROR"];
+        self.code == "20000" || self.sub_code.as_deref().is_some_and(|sub_code| TRANSIENT.contains(&sub_code))
+    }
+
+    /// Whether the gateway says that the request's signature is wrong: the configured key is not (or no longer) the right one.
+    pub fn is_wrong_signature(&self) -> bool {
+        self.sub_code.as_deref() == Some("isv.invalid-signature")
+    }
+
+    /// Whether the user access token that came with the call is no longer accepted.
+    pub fn is_invalid_user_token(&self) -> bool {
+        matches!(self.sub_code.as_deref(), Some("aop.invalid-auth-token" | "aop.auth-token-time-out"))
+    }
+}
+
+impl GatewayError {
+    pub(crate) fn unreachable(reason: &'static str) -> Self {
+        Self::Unreachable { reason, sent: true, source: None }
+    }
+
+    pub(crate) fn unverified(reason: &'static str) -> Self {
+        Self::Unverified { reason }
+    }
+
+    /// Whether the same call may succeed later without anything being changed. Says nothing about whether it may be repeated:
+    /// a code exchange that timed out is spent.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } | Self::TimedOut | Self::NoTimeLeft => true,
+            Self::Refused(refusal) => refusal.is_transient(),
+            Self::Unverified { .. } | Self::Malformed { .. } | Self::Unencodable(_) | Self::Signing(_) => false,
+        }
+    }
+
+    /// Whether Alipay certainly did not execute the call, because it never left this process.
+    pub fn was_never_sent(&self) -> bool {
+        match self {
+            Self::Unreachable { sent, .. } => !sent,
+            Self::NoTimeLeft | Self::Unencodable(_) | Self::Signing(_) => true,
+            Self::TimedOut | Self::Unverified { .. } | Self::Refused(_) | Self::Malformed { .. } => false,
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! JSON reading that refuses a member name standing twice in one object.
+//!
+//! Parsers disagree on which of two equal names counts. A reply in which they stand could therefore be verified with one value
+//! and read with the other, so it is refused. Names are compared as read, so an escape (`respons\u0065`) hides nothing.
+
+use std::collections::{BTreeMap, HashSet};
+use std::fmt;
+
+use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+
+/// The members of the object that `text` consists of, each value as it stands in the text.
+pub(crate) fn top_level_members(text: &str) -> Result<BTreeMap<String, &RawValue>, serde_json::Error> {
+    struct Members;
+
+    impl<'de> Visitor<'de> for Members {
+        type Value = BTreeMap<String, &'de RawValue>;
+
+        fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+            formatter.write_str("an object")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut members = BTreeMap::new();
+            while let Some((name, value)) = map.next_entry::<String, &RawValue>()? {
+                if members.insert(name, value).is_some() {
+                    return Err(de::Error::custom(REPEATED));
+                }
+            }
+            Ok(members)
+        }
+    }
+
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let members = deserializer.deserialize_map(Members)?;
+    deserializer.end()?;
+    Ok(members)
+}
+
+/// Refuses `text` when any object in it, at any depth, has a member name twice. Nesting beyond 128 levels is refused too.
+pub(crate) fn check_unique(text: &str) -> Result<(), serde_json::Error> {
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    Unique.deserialize(&mut deserializer)?;
+    deserializer.end()
+}
+
+/// Whether `error` says that a name stood twice, as opposed to text that is not JSON.
+pub(crate) fn is_repeated_name(error: &serde_json::Error) -> bool {
+    error.is_data() && error.to_string().starts_with(REPEATED)
+}
+
+const REPEATED: &str = "a member name stands twice";
+
+struct Unique;
+
+impl<'de> DeserializeSeed<'de> for Unique {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Unique {
+    type Value = ();
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("any value")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let mut names = HashSet::new();
+        while let Some(name) = map.next_key::<String>()? {
+            if !names.insert(name) {
+                return Err(de::Error::custom(REPEATED));
+            }
+            map.next_value_seed(Unique)?;
+        }
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<(), A::Error> {
+        while sequence.next_element_seed(Unique)?.is_some() {}
+        Ok(())
+    }
+
+    fn visit_bool<E: de::Error>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_i64<E: de::Error>(self, _: i64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_u64<E: de::Error>(self, _: u64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_f64<E: de::Error>(self, _: f64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_str<E: de::Error>(self, _: &str) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(IgnoredAny).map(|_| ())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn members_keep_the_text_of_their_values() {
+        let members = top_level_members(" {\"a\" : { \"b\":1 } ,\"c\":\"\\u0064\"} ").unwrap();
+        assert_eq!(members["a"].get(), "{ \"b\":1 }");
+        assert_eq!(members["c"].get(), "\"\\u0064\"");
+    }
+
+    #[test]
+    fn a_repeated_name_is_refused_however_it_is_spelled() {
+        for text in [r#"{"a":1,"a":2}"#, r#"{"a":1,"\u0061":2}"#] {
+            assert!(is_repeated_name(&top_level_members(text).unwrap_err()), "{text}");
+            assert!(is_repeated_name(&check_unique(text).unwrap_err()), "{text}");
+        }
+        assert!(is_repeated_name(&check_unique(r#"[{"x":{"a":1,"b":[{}],"a":2}}]"#).unwrap_err()));
+        check_unique(r#"{"a":{"a":{"b":[1,-1,1.5,true,null,"x"]}},"b":[]}"#).unwrap();
+    }
+
+    #[test]
+    fn text_behind_the_document_is_refused() {
+        assert!(top_level_members("{} {}").is_err());
+        assert!(check_unique("{} x").is_err());
+    }
+
+    #[test]
+    fn deep_nesting_is_refused_without_exhausting_the_stack() {
+        let deep = format!("{}{}", "[".repeat(20_000), "]".repeat(20_000));
+        assert!(check_unique(&deep).is_err());
+    }
+}

@@ -1,0 +1,182 @@
+use std::borrow::Cow;
+
+use serde::Serialize;
+use serde_json::value::{RawValue, to_raw_value};
+
+use crate::event::Door;
+use crate::failure::{public_sub_msg, refused_message};
+use crate::{Failure, Outcome};
+
+/// A success: `code` 0, a message, and the function's own fields.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Success<Fields> {
+    code: u8,
+    msg: Cow<'static, str>,
+    #[serde(flatten)]
+    fields: Fields,
+}
+
+impl<Fields> Success<Fields> {
+    /// A success with `msg`, in vk's words where vk has some.
+    pub fn new(msg: impl Into<Cow<'static, str>>, fields: Fields) -> Self {
+        Self { code: 0, msg: msg.into(), fields }
+    }
+}
+
+/// The envelope of a failure.
+#[derive(Serialize)]
+struct FailureEnvelope<'a> {
+    code: Code<'a>,
+    msg: String,
+    error: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gateway_code: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sub_code: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sub_msg: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace_id: Option<&'a str>,
+    request_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<String>,
+    retryable: bool,
+}
+
+/// vk's rule: Alipay's own code is a text, a failure of ours is the number -1.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Code<'a> {
+    Alipay(&'a str),
+    Own(i8),
+}
+
+/// An envelope on its way to one of the doors.
+pub(crate) struct Answer {
+    status: u16,
+    retry_after_seconds: Option<u32>,
+    body: Box<RawValue>,
+}
+
+impl Answer {
+    pub(crate) fn success<Fields: Serialize>(success: &Success<Fields>) -> Result<Self, Failure> {
+        let body = to_raw_value(success).map_err(Failure::internal)?;
+        Ok(Self { status: 200, retry_after_seconds: None, body })
+    }
+
+    pub(crate) fn failure(outcome: &Outcome, request_id: &str) -> Self {
+        let row = outcome.row();
+        let refusal = match outcome {
+            Outcome::GatewayRefused(refusal) => Some(refusal),
+            _ => None,
+        };
+        let envelope = FailureEnvelope {
+            code: refusal.map_or(Code::Own(-1), |refusal| Code::Alipay(refusal.sub_code.as_deref().unwrap_or(&refusal.code))),
+            msg: refusal.map_or_else(|| outcome.message(), refused_message),
+            error: row.slug,
+            gateway_code: refusal.map(|refusal| refusal.code.as_str()),
+            sub_code: refusal.and_then(|refusal| refusal.sub_code.as_deref()),
+            sub_msg: refusal.and_then(public_sub_msg),
+            trace_id: refusal.and_then(|refusal| refusal.trace_id.as_deref()),
+            request_id,
+            hint: outcome.hint(),
+            retryable: outcome.retryable(),
+        };
+        // Texts, a number and a boolean always serialise.
+        let body = to_raw_value(&envelope).unwrap_or_default();
+        Self { status: row.status, retry_after_seconds: outcome.retry_after_seconds(), body }
+    }
+
+    /// The answer in the form that `door` expects.
+    pub(crate) fn through(self, door: Door) -> Box<RawValue> {
+        #[derive(Serialize)]
+        struct HttpAnswer<'a> {
+            #[serde(rename = "statusCode")]
+            status_code: u16,
+            headers: Headers,
+            body: &'a str,
+            #[serde(rename = "isBase64Encoded")]
+            is_base64_encoded: bool,
+        }
+        #[derive(Serialize)]
+        struct Headers {
+            #[serde(rename = "content-type")]
+            content_type: &'static str,
+            #[serde(rename = "cache-control")]
+            cache_control: &'static str,
+            #[serde(rename = "retry-after", skip_serializing_if = "Option::is_none")]
+            retry_after: Option<String>,
+        }
+        match door {
+            Door::Direct => self.body,
+            Door::Http => to_raw_value(&HttpAnswer {
+                status_code: self.status,
+                headers: Headers {
+                    content_type: "application/json; charset=utf-8",
+                    cache_control: "no-store",
+                    retry_after: self.retry_after_seconds.map(|seconds| seconds.to_string()),
+                },
+                body: self.body.get(),
+                is_base64_encoded: false,
+            })
+            .unwrap_or_default(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alipay_gateway::Refusal;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn body(answer: Answer) -> Value {
+        serde_json::from_str(answer.through(Door::Direct).get()).unwrap()
+    }
+
+    #[test]
+    fn a_refusal_carries_alipays_codes_and_what_to_mend() {
+        let refusal = Refusal {
+            code: "40002".to_owned(),
+            sub_code: Some("isv.code-invalid".to_owned()),
+            msg: "Invalid Arguments".to_owned(),
+            sub_msg: Some("授权码code无效".to_owned()),
+            trace_id: Some("t-1".to_owned()),
+        };
+        assert_eq!(
+            body(Answer::failure(&Outcome::GatewayRefused(refusal), "r-1")),
+            json!({
+                "code": "isv.code-invalid", "msg": "授权码code无效", "error": "gateway_refused", "gateway_code": "40002",
+                "sub_code": "isv.code-invalid", "sub_msg": "授权码code无效", "trace_id": "t-1", "request_id": "r-1",
+                "hint": "the code was used, has expired, or belongs to another appid or environment; call my.getAuthCode again",
+                "retryable": false,
+            })
+        );
+    }
+
+    #[test]
+    fn a_failure_of_ours_has_the_number_minus_one() {
+        let answer = body(Answer::failure(&Outcome::Internal, "r-1"));
+        assert_eq!(answer["code"], json!(-1));
+        assert_eq!(answer["error"], "internal");
+        assert_eq!(answer["request_id"], "r-1");
+    }
+
+    #[test]
+    fn the_http_door_gets_status_headers_and_the_same_body() {
+        let outcome = Outcome::TemporarilyUnavailable { retry_after_seconds: 2, advice: String::new() };
+        let direct = body(Answer::failure(&outcome, "r-1"));
+        let http: Value = serde_json::from_str(Answer::failure(&outcome, "r-1").through(Door::Http).get()).unwrap();
+        assert_eq!(http["statusCode"], 503);
+        assert_eq!(http["headers"]["retry-after"], "2");
+        assert_eq!(http["headers"]["content-type"], "application/json; charset=utf-8");
+        assert_eq!(serde_json::from_str::<Value>(http["body"].as_str().unwrap()).unwrap(), direct);
+    }
+
+    #[test]
+    fn a_success_begins_with_code_and_msg() {
+        let answer = Answer::success(&Success::new("ok", json!({"appid": "1"}))).unwrap();
+        assert_eq!(answer.through(Door::Direct).get(), r#"{"code":0,"msg":"ok","appid":"1"}"#);
+    }
+}

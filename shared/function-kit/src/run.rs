@@ -1,0 +1,73 @@
+use std::future::{Future, Ready, ready};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use alipay_gateway::Deadline;
+use lambda_runtime::{LambdaEvent, service_fn};
+use serde_json::value::RawValue;
+
+use crate::alipay::Alipay;
+use crate::function::{Function, Handler, Invocation, Service};
+use crate::settings::StartUpError;
+use crate::telemetry;
+
+/// The powers of a function that needs nothing but the gateway.
+pub fn no_powers() -> Ready<Result<(), StartUpError>> {
+    ready(Ok(()))
+}
+
+/// Runs a function on Lambda: the whole of its `main`.
+///
+/// `powers` is what the function needs beside the gateway (its store). It is made ready at the same time as the configuration is
+/// read and the gateway's connection opened, during INIT, when Lambda gives a full CPU. A start-up error is logged with the name
+/// of the setting and ends the process.
+pub fn run<F, Powers, Build>(
+    powers: impl Future<Output = Result<Powers, StartUpError>>,
+    build: Build,
+) -> ExitCode
+where
+    F: Function,
+    Build: FnOnce(Alipay, Powers) -> F,
+{
+    telemetry::start();
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            tracing::error!(function = F::NAME, %error, "the async runtime did not start");
+            return ExitCode::FAILURE;
+        }
+    };
+    runtime.block_on(async {
+        let (alipay, powers) = match tokio::try_join!(Alipay::from_environment(), powers) {
+            Ok(ready) => ready,
+            Err(error) => {
+                let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+                tracing::error!(function = F::NAME, %error, cause, "the function did not start");
+                return ExitCode::FAILURE;
+            }
+        };
+        serve(Service::new(build(alipay.clone(), powers), alipay)).await
+    })
+}
+
+async fn serve<F: Function>(service: Service<F>) -> ExitCode {
+    let service = Arc::new(service);
+    let outcome = lambda_runtime::run(service_fn(move |event: LambdaEvent<Box<RawValue>>| {
+        let service = Arc::clone(&service);
+        async move {
+            let invocation = Invocation {
+                request_id: event.context.request_id,
+                deadline: Deadline::from_unix_millis(event.context.deadline),
+            };
+            Ok::<_, std::convert::Infallible>(service.handle(event.payload.get(), invocation).await)
+        }
+    }))
+    .await;
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(function = F::NAME, %error, "the Lambda runtime ended");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! The table together with the keys that its values are sealed with.
+
+use std::time::Duration;
+
+use aws_sdk_dynamodb::Client;
+
+use crate::dynamo::{Item, failed};
+use crate::error::StoreError;
+use crate::keyring::Keyring;
+use crate::record::Address;
+
+pub(crate) struct SealedTable {
+    pub(crate) client: Client,
+    pub(crate) name: String,
+    pub(crate) keyring: Keyring,
+}
+
+impl SealedTable {
+    /// Reads a row consistently: every read here leads to a decision.
+    pub(crate) async fn get(&self, address: &Address) -> Result<Option<Item>, StoreError> {
+        let reply = self
+            .client
+            .get_item()
+            .table_name(&self.name)
+            .key(crate::record::attribute::PK, address.pk())
+            .key(crate::record::attribute::SK, address.sk())
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(failed)?;
+        Ok(reply.item)
+    }
+}
+
+/// A pause of random length around `middle`, so that those who wait do not return together.
+pub(crate) fn jittered(middle: Duration) -> Duration {
+    middle.mul_f64(rand::random_range(0.5..1.5))
+}

@@ -1,0 +1,213 @@
+//! Storing the pair of a login.
+
+use std::time::Duration;
+
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::{
+    CancellationReason, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
+};
+use uuid::Uuid;
+
+use super::{Grant, TokenStore};
+use crate::dynamo::{Item, failed, not_built, number, text};
+use crate::error::StoreError;
+use crate::first_answer::Completion;
+use crate::record::{Address, Generation, Lineage, NewPair, TokenKey, attribute};
+use crate::sealed_table::jittered;
+use crate::wall_time::WallTime;
+
+/// How often a login looks again when others write the same row.
+const ATTEMPTS: usize = 10;
+/// The pause before looking again, on average.
+const PAUSE: Duration = Duration::from_millis(20);
+
+const IF_ABSENT: &str = "attribute_not_exists(pk)";
+const IF_AS_SEEN: &str = "generation = :seen_generation AND grant_id = :seen_grant";
+
+/// What a conditional write came to.
+enum Written {
+    Yes,
+    /// Somebody's row is in the way; `None` if it has gone in between.
+    Found(Option<Item>),
+    /// DynamoDB was busy with another transaction on the row.
+    Contended,
+}
+
+impl TokenStore {
+    /// Stores the pair of a login under a new grant id and returns its generation: 1, or one more
+    /// than the generation that was there. A refresh of an older grant that is still running will
+    /// find the grant changed and discard its result.
+    ///
+    /// With `completes`, the first answer is written in the same transaction: both or neither. On a
+    /// first login that is one round trip, on a later one two.
+    ///
+    /// # Errors
+    /// - [`StoreError::Unavailable`]: whether the pair was stored is unknown; it must not be treated
+    ///   as stored.
+    /// - [`StoreError::ClaimLost`]: the claim of `completes` has passed to another caller; nothing
+    ///   was written. The pair is still good and may be stored without `completes`.
+    /// - [`StoreError::Conflict`]: ten writers were quicker; nothing was written.
+    /// - [`StoreError::InvalidKey`], [`StoreError::TooLarge`], [`StoreError::Rejected`].
+    pub async fn put_login(
+        &self,
+        key: &TokenKey,
+        grant: &Grant,
+        now: WallTime,
+        completes: Option<Completion<'_>>,
+    ) -> Result<Generation, StoreError> {
+        let address = key.address()?;
+        let grant_id = Uuid::new_v4().to_string();
+        let commit_id = Uuid::new_v4().to_string();
+        let mut seen: Option<Lineage> = None;
+        for attempt in 0..ATTEMPTS {
+            let generation = seen
+                .as_ref()
+                .map_or(Generation::FIRST, |lineage| lineage.generation.next());
+            let pair = NewPair {
+                address: &address,
+                generation,
+                grant_id: &grant_id,
+                commit_id: &commit_id,
+                committed_at: now,
+                grant,
+            };
+            let item = pair.item(&self.table.keyring, &self.table.name)?;
+            let written = match &completes {
+                None => self.put(item, seen.as_ref()).await?,
+                Some(completion) => {
+                    self.put_and_complete(item, seen.as_ref(), completion)
+                        .await?
+                }
+            };
+            seen = match written {
+                Written::Yes => return Ok(generation),
+                Written::Found(Some(row)) => {
+                    let lineage = Lineage::from_item(&row)?;
+                    if lineage.commit_id == commit_id {
+                        return Ok(lineage.generation);
+                    }
+                    Some(lineage)
+                }
+                Written::Found(None) => self.lineage(&address).await?,
+                Written::Contended => seen,
+            };
+            // The second attempt of a repeated login is the usual case and does not wait.
+            if attempt > 0 {
+                tokio::time::sleep(jittered(PAUSE)).await;
+            }
+        }
+        Err(StoreError::Conflict)
+    }
+
+    async fn lineage(&self, address: &Address) -> Result<Option<Lineage>, StoreError> {
+        self.table
+            .get(address)
+            .await?
+            .as_ref()
+            .map(Lineage::from_item)
+            .transpose()
+    }
+
+    async fn put(&self, item: Item, seen: Option<&Lineage>) -> Result<Written, StoreError> {
+        let mut request = self
+            .table
+            .client
+            .put_item()
+            .table_name(&self.table.name)
+            .set_item(Some(item))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        request = match seen {
+            None => request.condition_expression(IF_ABSENT),
+            Some(lineage) => request
+                .condition_expression(IF_AS_SEEN)
+                .expression_attribute_values(":seen_generation", number(lineage.generation.get()))
+                .expression_attribute_values(":seen_grant", text(&lineage.grant_id)),
+        };
+        match request.send().await {
+            Ok(_) => Ok(Written::Yes),
+            Err(error) => match error.as_service_error() {
+                Some(PutItemError::ConditionalCheckFailedException(refusal)) => {
+                    Ok(Written::Found(refusal.item().cloned()))
+                }
+                Some(PutItemError::TransactionConflictException(_)) => Ok(Written::Contended),
+                _ => Err(failed(error)),
+            },
+        }
+    }
+
+    async fn put_and_complete(
+        &self,
+        item: Item,
+        seen: Option<&Lineage>,
+        completion: &Completion<'_>,
+    ) -> Result<Written, StoreError> {
+        let mut put = Put::builder()
+            .table_name(&self.table.name)
+            .set_item(Some(item))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        put = match seen {
+            None => put.condition_expression(IF_ABSENT),
+            Some(lineage) => put
+                .condition_expression(IF_AS_SEEN)
+                .expression_attribute_values(":seen_generation", number(lineage.generation.get()))
+                .expression_attribute_values(":seen_grant", text(&lineage.grant_id)),
+        };
+        let sent = self
+            .table
+            .client
+            .transact_write_items()
+            .transact_items(
+                TransactWriteItem::builder()
+                    .put(put.build().map_err(not_built)?)
+                    .build(),
+            )
+            .transact_items(
+                TransactWriteItem::builder()
+                    .update(completion.update(&self.table)?)
+                    .build(),
+            )
+            .send()
+            .await;
+        let Err(error) = sent else {
+            return Ok(Written::Yes);
+        };
+        match error.as_service_error() {
+            Some(TransactWriteItemsError::TransactionCanceledException(canceled)) => {
+                match canceled.cancellation_reasons() {
+                    [token, claim] => cancelled(token, claim, completion)
+                        .unwrap_or_else(|| Err(failed(error))),
+                    _ => Err(failed(error)),
+                }
+            }
+            _ => Err(failed(error)),
+        }
+    }
+}
+
+/// What a cancelled transaction means; `None` for a reason that this protocol does not know.
+fn cancelled(
+    token: &CancellationReason,
+    claim: &CancellationReason,
+    completion: &Completion<'_>,
+) -> Option<Result<Written, StoreError>> {
+    const REFUSED: Option<&str> = Some("ConditionalCheckFailed");
+    let busy = |reason: &CancellationReason| {
+        matches!(
+            reason.code(),
+            Some("TransactionConflict" | "ThrottlingError" | "ProvisionedThroughputExceeded")
+        )
+    };
+    let recorded = claim.code() == REFUSED && completion.is_recorded_in(claim.item());
+    if claim.code() == REFUSED && !recorded {
+        return Some(Err(StoreError::ClaimLost));
+    }
+    if token.code() == REFUSED {
+        return Some(Ok(Written::Found(token.item().cloned())));
+    }
+    if recorded {
+        // Written by an earlier attempt of ours whose reply was lost.
+        return Some(Ok(Written::Yes));
+    }
+    (busy(token) || busy(claim)).then_some(Ok(Written::Contended))
+}
