@@ -104,7 +104,11 @@ pub struct TokenRules {
 
 impl Default for TokenRules {
     fn default() -> Self {
-        Self { access_seconds: 1_296_000, refresh_seconds: 2_592_000, spelling: NumberSpelling::default() }
+        Self {
+            access_seconds: 1_296_000,
+            refresh_seconds: 2_592_000,
+            spelling: NumberSpelling::default(),
+        }
     }
 }
 
@@ -147,7 +151,10 @@ pub struct SimulatedApp {
 
 impl std::fmt::Debug for SimulatedApp {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("SimulatedApp").field("app_id", &self.app_id).finish_non_exhaustive()
+        formatter
+            .debug_struct("SimulatedApp")
+            .field("app_id", &self.app_id)
+            .finish_non_exhaustive()
     }
 }
 
@@ -161,8 +168,14 @@ pub(crate) struct AppRecord {
 ///
 /// # Errors
 /// A given key does not load.
-pub(crate) fn register(options: AppOptions, index: usize) -> Result<(SimulatedApp, AppRecord), String> {
-    let app_id = options.app_id.clone().unwrap_or_else(|| format!("2021{:012}", index + 1));
+pub(crate) fn register(
+    options: AppOptions,
+    index: usize,
+) -> Result<(SimulatedApp, AppRecord), String> {
+    let app_id = options
+        .app_id
+        .clone()
+        .unwrap_or_else(|| format!("2021{:012}", index + 1));
     let private = match &options.key {
         AppKey::Generated => Some(keys::app_key(index).clone()),
         AppKey::Private(text) => Some(keys::private_key_from_text(text)?),
@@ -175,10 +188,22 @@ pub(crate) fn register(options: AppOptions, index: usize) -> Result<(SimulatedAp
     };
     let app = SimulatedApp {
         app_id,
-        private_key: private.as_ref().map(keys::private_key_pem).unwrap_or_default(),
-        private_key_pkcs1: private.as_ref().map(keys::private_key_pkcs1_base64).unwrap_or_default(),
+        private_key: private
+            .as_ref()
+            .map(keys::private_key_pem)
+            .unwrap_or_default(),
+        private_key_pkcs1: private
+            .as_ref()
+            .map(keys::private_key_pkcs1_base64)
+            .unwrap_or_default(),
         app_public_key: keys::public_key_base64(&public_key),
         alipay_public_key: keys::public_key_base64(&keys::alipay_key().to_public_key()),
     };
-    Ok((app, AppRecord { public_key, options }))
+    Ok((
+        app,
+        AppRecord {
+            public_key,
+            options,
+        },
+    ))
 }

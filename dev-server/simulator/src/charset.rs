@@ -34,7 +34,9 @@ impl Charset {
     pub(crate) fn decode(self, bytes: &[u8]) -> Option<String> {
         match self {
             Self::Utf8 => std::str::from_utf8(bytes).ok().map(str::to_owned),
-            Self::Gbk => GBK.decode_without_bom_handling_and_without_replacement(bytes).map(String::from),
+            Self::Gbk => GBK
+                .decode_without_bom_handling_and_without_replacement(bytes)
+                .map(String::from),
             Self::Gb2312 if is_gb2312(bytes) => Self::Gbk.decode(bytes),
             Self::Gb2312 => None,
         }
@@ -58,7 +60,11 @@ impl Charset {
             let mut buffer = [0; 4];
             let (encoded, _, unmappable) = GBK.encode(character.encode_utf8(&mut buffer));
             let outside = self == Self::Gb2312 && !is_gb2312(&encoded);
-            if unmappable || outside { bytes.push(b'?') } else { bytes.extend_from_slice(&encoded) }
+            if unmappable || outside {
+                bytes.push(b'?')
+            } else {
+                bytes.extend_from_slice(&encoded)
+            }
         }
         bytes
     }

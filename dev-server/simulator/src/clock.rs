@@ -8,7 +8,8 @@ use time::{OffsetDateTime, PrimitiveDateTime, UtcOffset};
 
 /// Alipay's clock stands at UTC+8 all year.
 const BEIJING: UtcOffset = offset!(+8);
-const FORMAT: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day] [hour]:[minute]:[second]");
+const FORMAT: &[BorrowedFormatItem<'_>] =
+    format_description!("[year]-[month]-[day] [hour]:[minute]:[second]");
 /// How far a request's timestamp may be off.
 pub(crate) const TIMESTAMP_TOLERANCE: Duration = Duration::from_secs(600);
 
@@ -35,12 +36,18 @@ impl Clock {
 
 /// `yyyy-MM-dd HH:mm:ss` in UTC+8.
 pub(crate) fn beijing_text(at: SystemTime) -> String {
-    OffsetDateTime::from(at).to_offset(BEIJING).format(FORMAT).unwrap_or_default()
+    OffsetDateTime::from(at)
+        .to_offset(BEIJING)
+        .format(FORMAT)
+        .unwrap_or_default()
 }
 
 /// Whether the text is a UTC+8 time within the tolerance of `now`; `None` where it is not such a time at all.
 pub(crate) fn is_current(text: &str, now: SystemTime) -> Option<bool> {
-    let sent: SystemTime = PrimitiveDateTime::parse(text, FORMAT).ok()?.assume_offset(BEIJING).into();
+    let sent: SystemTime = PrimitiveDateTime::parse(text, FORMAT)
+        .ok()?
+        .assume_offset(BEIJING)
+        .into();
     let apart = match now.duration_since(sent) {
         Ok(behind) => behind,
         Err(ahead) => ahead.duration(),
@@ -60,7 +67,11 @@ mod tests {
         assert_eq!(beijing_text(at), "2023-11-15 06:13:20");
         assert_eq!(is_current("2023-11-15 06:23:20", at), Some(true));
         assert_eq!(is_current("2023-11-15 06:23:21", at), Some(false));
-        assert_eq!(is_current("2023-11-14 22:13:20", at), Some(false), "UTC is not UTC+8");
+        assert_eq!(
+            is_current("2023-11-14 22:13:20", at),
+            Some(false),
+            "UTC is not UTC+8"
+        );
         assert_eq!(is_current("1700000000", at), None);
     }
 }

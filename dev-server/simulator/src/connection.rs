@@ -79,7 +79,11 @@ impl Connection {
             waiting.push(context.waker().clone());
         }
         drop(waiting);
-        if self.broken.load(Ordering::SeqCst) { Err(io::ErrorKind::ConnectionReset.into()) } else { Ok(()) }
+        if self.broken.load(Ordering::SeqCst) {
+            Err(io::ErrorKind::ConnectionReset.into())
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -113,7 +117,13 @@ impl Listener for BreakableListener {
                 Ok((stream, address)) => {
                     // A reply goes out in several small writes; none of them shall wait for an acknowledgement.
                     let _ = stream.set_nodelay(true);
-                    return (BreakableStream { stream, connection: self.connections.add() }, address);
+                    return (
+                        BreakableStream {
+                            stream,
+                            connection: self.connections.add(),
+                        },
+                        address,
+                    );
                 }
                 // Out of file descriptors, or the peer is gone already: the next one may be fine.
                 Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
@@ -153,7 +163,11 @@ impl AsyncRead for BreakableStream {
 }
 
 impl AsyncWrite for BreakableStream {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         self.connection.check(context)?;
         Pin::new(&mut self.stream).poll_write(context, bytes)
     }
@@ -163,6 +177,8 @@ impl AsyncWrite for BreakableStream {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // An orderly end (FIN) would come before the reset.
+        self.connection.check(context)?;
         Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }

@@ -24,27 +24,87 @@ use crate::world::Shared;
 /// Every route with what it does; served by `GET /_simulator/` and by every 404.
 const ROUTES: &[(&str, &str, &str)] = &[
     ("POST", "/gateway.do", "Alipay's OpenAPI gateway, V2"),
-    ("GET", "/mini-codes/{id}/{square,circle-white,circle-blue}.png", "the pictures of a mini code"),
+    (
+        "GET",
+        "/mini-codes/{id}/{square,circle-white,circle-blue}.png",
+        "the pictures of a mini code",
+    ),
     ("GET", "/_simulator/", "this list"),
     ("GET", "/_simulator/apps", "the app ids"),
-    ("POST", "/_simulator/apps", "registers an app: {\"app_id\"?, \"identifiers\"?, \"sign_types\"?, \"key\"?, \"tokens\"?, \"templates\"?, \"methods\"?}; answers its keys"),
+    (
+        "POST",
+        "/_simulator/apps",
+        "registers an app: {\"app_id\"?, \"identifiers\"?, \"sign_types\"?, \"key\"?, \"tokens\"?, \"templates\"?, \"methods\"?}; answers its keys",
+    ),
     ("GET", "/_simulator/users", "the users"),
-    ("POST", "/_simulator/users", "adds or changes a user: {\"user_id\", \"nick_name\"?, \"avatar\"?, \"gender\"?, \"province\"?, \"city\"?}"),
-    ("POST", "/_simulator/codes", "issues an authorisation code: {\"app_id\", \"user_id\"?, \"scope\"?: \"auth_base\"|\"auth_user\", \"code\"?, \"lifetime_seconds\"?}"),
-    ("POST", "/_simulator/revocations", "a user withdraws their consent: {\"app_id\", \"user_id\"}"),
-    ("POST", "/_simulator/unsubscriptions", "a user takes no more messages: {\"app_id\", \"user_id\"}"),
-    ("DELETE", "/_simulator/unsubscriptions", "all users take messages again"),
-    ("GET", "/_simulator/messages", "the template messages that were sent"),
+    (
+        "POST",
+        "/_simulator/users",
+        "adds or changes a user: {\"user_id\", \"nick_name\"?, \"avatar\"?, \"gender\"?, \"province\"?, \"city\"?}",
+    ),
+    (
+        "POST",
+        "/_simulator/codes",
+        "issues an authorisation code: {\"app_id\", \"user_id\"?, \"scope\"?: \"auth_base\"|\"auth_user\", \"code\"?, \"lifetime_seconds\"?}",
+    ),
+    (
+        "POST",
+        "/_simulator/revocations",
+        "a user withdraws their consent: {\"app_id\", \"user_id\"}",
+    ),
+    (
+        "POST",
+        "/_simulator/unsubscriptions",
+        "a user takes no more messages: {\"app_id\", \"user_id\"}",
+    ),
+    (
+        "DELETE",
+        "/_simulator/unsubscriptions",
+        "all users take messages again",
+    ),
+    (
+        "GET",
+        "/_simulator/messages",
+        "the template messages that were sent",
+    ),
     ("GET", "/_simulator/trades", "the trades"),
-    ("POST", "/_simulator/trades", "puts a trade there: {\"app_id\", \"out_trade_no\", \"trade_no\"?, \"trade_status\"?, \"total_amount\"?, \"buyer\"?}"),
+    (
+        "POST",
+        "/_simulator/trades",
+        "puts a trade there: {\"app_id\", \"out_trade_no\", \"trade_no\"?, \"trade_status\"?, \"total_amount\"?, \"buyer\"?}",
+    ),
     ("GET", "/_simulator/faults", "the faults in force"),
-    ("POST", "/_simulator/faults", "injects a fault: {\"kind\": \"bad_signature\" | {\"delay\":{\"milliseconds\":500}} | …, \"method\"?, \"times\"?}"),
+    (
+        "POST",
+        "/_simulator/faults",
+        "injects a fault: {\"kind\": \"bad_signature\" | {\"delay\":{\"milliseconds\":500}} | …, \"method\"?, \"times\"?}",
+    ),
     ("DELETE", "/_simulator/faults", "clears the faults"),
-    ("GET", "/_simulator/received", "the calls that the gateway received, and how many of each method"),
-    ("DELETE", "/_simulator/received", "forgets the received calls"),
-    ("GET", "/_simulator/clock", "by how many seconds the clock of codes and tokens is advanced"),
-    ("POST", "/_simulator/clock", "advances it: {\"advance_seconds\"}"),
-    ("DELETE", "/_simulator/connections", "resets every open connection, this one too"),
+    (
+        "GET",
+        "/_simulator/received",
+        "the calls that the gateway received, and how many of each method",
+    ),
+    (
+        "DELETE",
+        "/_simulator/received",
+        "forgets the received calls",
+    ),
+    (
+        "GET",
+        "/_simulator/clock",
+        "by how many seconds the clock of codes and tokens is advanced",
+    ),
+    (
+        "POST",
+        "/_simulator/clock",
+        "advances it: {\"advance_seconds\"}",
+    ),
+    (
+        "DELETE",
+        "/_simulator/connections",
+        "resets every open connection, this one too",
+    ),
 ];
 
 /// All routes.
@@ -59,13 +119,22 @@ pub(crate) fn router(shared: Shared) -> Router {
         .route("/_simulator/users", get(users).post(add_user))
         .route("/_simulator/codes", post(issue_code))
         .route("/_simulator/revocations", post(revoke))
-        .route("/_simulator/unsubscriptions", post(unsubscribe).delete(resubscribe))
+        .route(
+            "/_simulator/unsubscriptions",
+            post(unsubscribe).delete(resubscribe),
+        )
         .route("/_simulator/messages", get(messages))
         .route("/_simulator/trades", get(trades).post(add_trade))
-        .route("/_simulator/faults", get(faults).post(inject).delete(clear_faults))
+        .route(
+            "/_simulator/faults",
+            get(faults).post(inject).delete(clear_faults),
+        )
         .route("/_simulator/received", get(received).delete(clear_received))
         .route("/_simulator/clock", get(clock).post(advance_clock))
-        .route("/_simulator/connections", axum::routing::delete(reset_connections))
+        .route(
+            "/_simulator/connections",
+            axum::routing::delete(reset_connections),
+        )
         .route("/_simulator/redirected", get(redirected).post(redirected))
         .fallback(not_found)
         .with_state(shared)
@@ -90,21 +159,39 @@ async fn list() -> Json<Value> {
 }
 
 async fn not_found() -> Response {
-    (StatusCode::NOT_FOUND, Json(json!({ "error": "no such path", "routes": routes() }))).into_response()
+    (
+        StatusCode::NOT_FOUND,
+        Json(json!({ "error": "no such path", "routes": routes() })),
+    )
+        .into_response()
 }
 
 async fn wrong_method() -> Response {
     let body = json!({ "error": "the gateway takes POST only", "routes": routes() });
-    (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "POST")], Json(body)).into_response()
+    (
+        StatusCode::METHOD_NOT_ALLOWED,
+        [(header::ALLOW, "POST")],
+        Json(body),
+    )
+        .into_response()
 }
 
 fn bad_request(error: impl std::fmt::Display) -> Response {
-    (StatusCode::BAD_REQUEST, Json(json!({ "error": error.to_string() }))).into_response()
+    (
+        StatusCode::BAD_REQUEST,
+        Json(json!({ "error": error.to_string() })),
+    )
+        .into_response()
 }
 
-async fn picture(State(shared): State<Shared>, Path((id, file)): Path<(String, String)>) -> Response {
+async fn picture(
+    State(shared): State<Shared>,
+    Path((id, file)): Path<(String, String)>,
+) -> Response {
     let code = shared.world().mini_codes.get(&id).cloned();
-    let drawn = code.zip(Shape::from_file_name(&file)).and_then(|(code, shape)| images::png(&code, shape));
+    let drawn = code
+        .zip(Shape::from_file_name(&file))
+        .and_then(|(code, shape)| images::png(&code, shape));
     match drawn {
         Some(png) => ([(header::CONTENT_TYPE, "image/png")], png).into_response(),
         None => not_found().await,
@@ -113,7 +200,13 @@ async fn picture(State(shared): State<Shared>, Path((id, file)): Path<(String, S
 
 async fn apps(State(shared): State<Shared>) -> Json<Value> {
     let world = shared.world();
-    Json(world.apps.keys().map(|app_id| json!({ "app_id": app_id })).collect())
+    Json(
+        world
+            .apps
+            .keys()
+            .map(|app_id| json!({ "app_id": app_id }))
+            .collect(),
+    )
 }
 
 async fn add_app(State(shared): State<Shared>, Json(options): Json<AppOptions>) -> Response {
@@ -140,7 +233,10 @@ async fn add_user(State(shared): State<Shared>, Json(user): Json<SimulatedUser>)
     if !users::is_user_id(&user.user_id) {
         return bad_request("user_id has to be 16 digits that begin with 2088");
     }
-    shared.world().users.insert(user.user_id.clone(), user.clone());
+    shared
+        .world()
+        .users
+        .insert(user.user_id.clone(), user.clone());
     (StatusCode::CREATED, Json(user)).into_response()
 }
 
@@ -161,7 +257,9 @@ async fn issue_code(State(shared): State<Shared>, Json(request): Json<CodeReques
         user: request.user_id.unwrap_or(defaults.user),
         scope: request.scope,
         code: request.code,
-        lifetime: request.lifetime_seconds.map_or(defaults.lifetime, Duration::from_secs),
+        lifetime: request
+            .lifetime_seconds
+            .map_or(defaults.lifetime, Duration::from_secs),
     };
     let mut world = shared.world();
     if !world.apps.contains_key(&request.app_id) {

@@ -28,13 +28,21 @@ impl Fault {
     /// Befalls the next `times` calls.
     #[must_use]
     pub fn times(kind: FaultKind, times: u32) -> Self {
-        Self { kind, method: None, times: Some(times) }
+        Self {
+            kind,
+            method: None,
+            times: Some(times),
+        }
     }
 
     /// Befalls every call until the faults are cleared.
     #[must_use]
     pub fn always(kind: FaultKind) -> Self {
-        Self { kind, method: None, times: None }
+        Self {
+            kind,
+            method: None,
+            times: None,
+        }
     }
 
     /// Only calls of this method.

@@ -29,13 +29,27 @@ pub(crate) async fn handle(
     ConnectInfo(Peer(connection)): ConnectInfo<Peer>,
     request: Request,
 ) -> Response {
-    let facts = ConnectionFacts { id: connection.id(), request: connection.count_request() };
+    let facts = ConnectionFacts {
+        id: connection.id(),
+        request: connection.count_request(),
+    };
     let (head, body) = request.into_parts();
     let query = head.uri.query().unwrap_or_default().as_bytes();
     let method_in_query = text_of(&Parameters::parse(query, b""), "method");
-    if shared.world().faults.take_reset_before_reading(method_in_query.as_deref()) {
+    if shared
+        .world()
+        .faults
+        .take_reset_before_reading(method_in_query.as_deref())
+    {
         let parameters = Parameters::parse(query, b"");
-        record(&shared, &head, &parameters, facts, Verdict::NotDone, String::new());
+        record(
+            &shared,
+            &head,
+            &parameters,
+            facts,
+            Verdict::NotDone,
+            String::new(),
+        );
         connection.reset();
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     }
@@ -49,7 +63,14 @@ pub(crate) async fn handle(
     let faults = shared.world().faults.take(method.as_deref());
 
     if let Some(fault) = faults.iter().find(|fault| fault.prevents_the_call()) {
-        record(&shared, &head, &parameters, facts, Verdict::NotDone, trace_id.clone());
+        record(
+            &shared,
+            &head,
+            &parameters,
+            facts,
+            Verdict::NotDone,
+            trace_id.clone(),
+        );
         wait(&faults).await;
         return match reply::foreign_response(fault, &shared.base_url) {
             Some(response) => response,
@@ -57,7 +78,12 @@ pub(crate) async fn handle(
         };
     }
 
-    let (reply, verdict) = answer(&mut shared.world(), &parameters, &shared.base_url, trace_id.clone());
+    let (reply, verdict) = answer(
+        &mut shared.world(),
+        &parameters,
+        &shared.base_url,
+        trace_id.clone(),
+    );
     record(&shared, &head, &parameters, facts, verdict, trace_id);
     wait(&faults).await;
     if faults.contains(&FaultKind::NeverAnswer) {
@@ -81,7 +107,11 @@ async fn form_body(head: &Parts, body: Body) -> Result<Vec<u8>, Response> {
     let Ok(bytes) = to_bytes(body, BODY_LIMIT).await else {
         return Err(StatusCode::PAYLOAD_TOO_LARGE.into_response());
     };
-    let content_type = head.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let content_type = head
+        .headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
     let media_type = content_type.split(';').next().unwrap_or_default().trim();
     if bytes.is_empty() || media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
         return Ok(bytes.to_vec());
@@ -91,11 +121,17 @@ async fn form_body(head: &Parts, body: Body) -> Result<Vec<u8>, Response> {
 }
 
 fn text_of(parameters: &Parameters, name: &str) -> Option<String> {
-    parameters.decode_lossy(Charset::Utf8).remove(name).filter(|value| !value.is_empty())
+    parameters
+        .decode_lossy(Charset::Utf8)
+        .remove(name)
+        .filter(|value| !value.is_empty())
 }
 
 fn charset_of(parameters: &Parameters) -> Option<Charset> {
-    parameters.charset_in_query.as_deref().and_then(Charset::parse)
+    parameters
+        .charset_in_query
+        .as_deref()
+        .and_then(Charset::parse)
 }
 
 fn node_name(method: &str) -> String {
@@ -114,9 +150,16 @@ fn record(
     let headers = head
         .headers
         .iter()
-        .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+        .map(|(name, value)| {
+            (
+                name.to_string(),
+                String::from_utf8_lossy(value.as_bytes()).into_owned(),
+            )
+        })
         .collect();
-    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since_1970 = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     shared.world().received.add(ReceivedCall {
         sequence: 0,
         method: texts.get("method").cloned(),
@@ -135,17 +178,36 @@ fn record(
 /// A refusal that a test asked for.
 fn injected_refusal(fault: &FaultKind, parameters: &Parameters, trace_id: String) -> Reply {
     let charset = charset_of(parameters).unwrap_or(Charset::Utf8);
-    let sign_type = text_of(parameters, "sign_type").and_then(|text| SignType::parse(&text)).unwrap_or(SignType::Rsa2);
+    let sign_type = text_of(parameters, "sign_type")
+        .and_then(|text| SignType::parse(&text))
+        .unwrap_or(SignType::Rsa2);
     let method = text_of(parameters, "method").unwrap_or_default();
     let (node, signed, under_error_response) = match fault {
-        FaultKind::Refusal { code, sub_code, sub_msg, signed, error_response } => {
+        FaultKind::Refusal {
+            code,
+            sub_code,
+            sub_msg,
+            signed,
+            error_response,
+        } => {
             let node = Refusal::new(code, sub_code, sub_msg.as_str()).node();
             (reply::node_bytes(&node, charset), *signed, *error_response)
         }
         _ => (reply::gbk_refusal(), true, false),
     };
-    let node_name = if under_error_response { "error_response".to_owned() } else { node_name(&method) };
-    Reply { node_name, node, sign_type, signed, charset, trace_id }
+    let node_name = if under_error_response {
+        "error_response".to_owned()
+    } else {
+        node_name(&method)
+    };
+    Reply {
+        node_name,
+        node,
+        sign_type,
+        signed,
+        charset,
+        trace_id,
+    }
 }
 
 /// Where and how a refusal stands in the reply.
@@ -156,23 +218,43 @@ struct Place {
 }
 
 /// Judges and does the call.
-fn answer(world: &mut World, parameters: &Parameters, base_url: &str, trace_id: String) -> (Reply, Verdict) {
+fn answer(
+    world: &mut World,
+    parameters: &Parameters,
+    base_url: &str,
+    trace_id: String,
+) -> (Reply, Verdict) {
     let charset = charset_of(parameters).unwrap_or(Charset::Utf8);
     let method = text_of(parameters, "method").unwrap_or_default();
-    let sign_type = text_of(parameters, "sign_type").and_then(|text| SignType::parse(&text)).unwrap_or(SignType::Rsa2);
+    let sign_type = text_of(parameters, "sign_type")
+        .and_then(|text| SignType::parse(&text))
+        .unwrap_or(SignType::Rsa2);
     // Before the app and the method are known there is no node of the method and no key to sign with.
-    let mut place = Place { under_error_response: true, signed: false };
+    let mut place = Place {
+        under_error_response: true,
+        signed: false,
+    };
     let (node, verdict) = match judge(world, parameters, base_url, &mut place) {
         Ok(node) => {
-            place = Place { under_error_response: false, signed: true };
+            place = Place {
+                under_error_response: false,
+                signed: true,
+            };
             (node, Verdict::Done)
         }
         Err(refusal) => {
-            let verdict = Verdict::Refused { code: refusal.code.clone(), sub_code: refusal.sub_code.clone() };
+            let verdict = Verdict::Refused {
+                code: refusal.code.clone(),
+                sub_code: refusal.sub_code.clone(),
+            };
             (refusal.node(), verdict)
         }
     };
-    let node_name = if place.under_error_response { "error_response".to_owned() } else { node_name(&method) };
+    let node_name = if place.under_error_response {
+        "error_response".to_owned()
+    } else {
+        node_name(&method)
+    };
     let reply = Reply {
         node_name,
         node: reply::node_bytes(&node, charset),
@@ -185,48 +267,98 @@ fn answer(world: &mut World, parameters: &Parameters, base_url: &str, trace_id: 
 }
 
 /// The gateway's checks, then the method.
-fn judge(world: &mut World, parameters: &Parameters, base_url: &str, place: &mut Place) -> methods::Answer {
+fn judge(
+    world: &mut World,
+    parameters: &Parameters,
+    base_url: &str,
+    place: &mut Place,
+) -> methods::Answer {
     if let Some(name) = &parameters.contradiction {
-        return Err(Refusal::invalid("isv.suspected-attack", format!("参数{}重复且取值不同", with_html_entities(name))));
+        return Err(Refusal::invalid(
+            "isv.suspected-attack",
+            format!("参数{}重复且取值不同", with_html_entities(name)),
+        ));
     }
     let get = |name: &str| text_of(parameters, name);
-    let app_id = get("app_id").ok_or_else(|| Refusal::missing("isv.missing-app-id", "缺少AppID参数"))?;
-    let app = world.apps.get(&app_id).ok_or_else(|| Refusal::invalid("isv.invalid-app-id", "无效的AppID参数"))?;
-    let method = get("method").ok_or_else(|| Refusal::missing("isv.missing-method", "缺少方法名参数"))?;
-    let method = methods::find(&method).ok_or_else(|| Refusal::invalid("isv.invalid-method", "不存在的方法名"))?;
+    let app_id =
+        get("app_id").ok_or_else(|| Refusal::missing("isv.missing-app-id", "缺少AppID参数"))?;
+    let app = world
+        .apps
+        .get(&app_id)
+        .ok_or_else(|| Refusal::invalid("isv.invalid-app-id", "无效的AppID参数"))?;
+    let method =
+        get("method").ok_or_else(|| Refusal::missing("isv.missing-method", "缺少方法名参数"))?;
+    let method = methods::find(&method)
+        .ok_or_else(|| Refusal::invalid("isv.invalid-method", "不存在的方法名"))?;
     *place = Place {
         under_error_response: method.fails_under_error_response,
         signed: !method.fails_under_error_response || app.options.signed_error_responses,
     };
-    let timestamp = get("timestamp").ok_or_else(|| Refusal::missing("isv.missing-timestamp", "缺少时间戳参数"))?;
+    let timestamp = get("timestamp")
+        .ok_or_else(|| Refusal::missing("isv.missing-timestamp", "缺少时间戳参数"))?;
     if clock::is_current(&timestamp, SystemTime::now()) != Some(true) {
-        return Err(Refusal::invalid("isv.invalid-timestamp", "非法的时间戳参数"));
+        return Err(Refusal::invalid(
+            "isv.invalid-timestamp",
+            "非法的时间戳参数",
+        ));
     }
     match get("version").as_deref() {
         None => return Err(Refusal::missing("isv.missing-version", "缺少版本参数")),
         Some("1.0") => {}
-        Some(_) => return Err(Refusal::invalid("isv.invalid-parameter", "参数无效：version")),
+        Some(_) => {
+            return Err(Refusal::invalid(
+                "isv.invalid-parameter",
+                "参数无效：version",
+            ));
+        }
     }
     if get("format").is_some_and(|format| !format.eq_ignore_ascii_case("json")) {
         return Err(Refusal::invalid("isv.invalid-format", "无效的数据格式"));
     }
-    let charset = charset_of(parameters).ok_or_else(|| Refusal::invalid("isv.invalid-charset", "字符集错误"))?;
-    let sign_type = get("sign_type").ok_or_else(|| Refusal::missing("isv.missing-signature-type", "缺少签名类型参数"))?;
+    let charset = charset_of(parameters)
+        .ok_or_else(|| Refusal::invalid("isv.invalid-charset", "字符集错误"))?;
+    let sign_type = get("sign_type")
+        .ok_or_else(|| Refusal::missing("isv.missing-signature-type", "缺少签名类型参数"))?;
     let sign_type = SignType::parse(&sign_type)
         .filter(|sign_type| app.options.sign_types.contains(sign_type))
         .ok_or_else(|| Refusal::invalid("isv.invalid-signature-type", "无效的签名类型"))?;
-    let signature = get("sign").ok_or_else(|| Refusal::missing("isv.missing-signature", "缺少签名参数"))?;
+    let signature =
+        get("sign").ok_or_else(|| Refusal::missing("isv.missing-signature", "缺少签名参数"))?;
     let signed = parameters.signed_bytes();
     let texts = parameters.decode(charset);
-    let (Some(texts), true) = (texts, keys::verify(&app.public_key, sign_type, &signed, &signature)) else {
+    let (Some(texts), true) = (
+        texts,
+        keys::verify(&app.public_key, sign_type, &signed, &signature),
+    ) else {
         let echo = with_html_entities(&charset.decode_lossy(&signed));
-        return Err(Refusal::invalid("isv.invalid-signature", format!("验签出错，网关生成的验签字符串为：{echo}")));
+        return Err(Refusal::invalid(
+            "isv.invalid-signature",
+            format!("验签出错，网关生成的验签字符串为：{echo}"),
+        ));
     };
     if get("encrypt_type").is_some() {
-        return Err(Refusal::invalid("isv.invalid-encrypt-type", "无效的加密类型"));
+        return Err(Refusal::invalid(
+            "isv.invalid-encrypt-type",
+            "无效的加密类型",
+        ));
     }
-    if app.options.methods.as_ref().is_some_and(|allowed| !allowed.iter().any(|name| name == method.name)) {
-        return Err(Refusal::permission("isv.insufficient-isv-permissions", "ISV权限不足"));
+    if app
+        .options
+        .methods
+        .as_ref()
+        .is_some_and(|allowed| !allowed.iter().any(|name| name == method.name))
+    {
+        return Err(Refusal::permission(
+            "isv.insufficient-isv-permissions",
+            "ISV权限不足",
+        ));
     }
-    (method.run)(world, &Call { app_id: &app_id, parameters: &texts, base_url })
+    (method.run)(
+        world,
+        &Call {
+            app_id: &app_id,
+            parameters: &texts,
+            base_url,
+        },
+    )
 }

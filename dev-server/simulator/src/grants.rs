@@ -92,7 +92,12 @@ pub(crate) struct Grants {
 }
 
 impl Grants {
-    pub(crate) fn issue_code(&mut self, app_id: &str, options: &CodeOptions, now: SystemTime) -> String {
+    pub(crate) fn issue_code(
+        &mut self,
+        app_id: &str,
+        options: &CodeOptions,
+        now: SystemTime,
+    ) -> String {
         let value = options.code.clone().unwrap_or_else(|| random_text("", 32));
         let code = Code {
             app_id: app_id.to_owned(),
@@ -129,8 +134,14 @@ impl Grants {
         rules: TokenRules,
         now: SystemTime,
     ) -> Result<Tokens, Rejected> {
-        let access = self.by_refresh.get(refresh_token).ok_or(Rejected::RefreshToken)?;
-        let old = self.by_access.get_mut(access).ok_or(Rejected::RefreshToken)?;
+        let access = self
+            .by_refresh
+            .get(refresh_token)
+            .ok_or(Rejected::RefreshToken)?;
+        let old = self
+            .by_access
+            .get_mut(access)
+            .ok_or(Rejected::RefreshToken)?;
         if old.app_id != app_id {
             return Err(Rejected::OtherApp);
         }
@@ -169,23 +180,40 @@ impl Grants {
             refresh_expires,
             live: true,
         };
-        self.by_refresh.insert(tokens.refresh_token.clone(), tokens.access_token.clone());
-        self.by_access.insert(tokens.access_token.clone(), tokens.clone());
+        self.by_refresh
+            .insert(tokens.refresh_token.clone(), tokens.access_token.clone());
+        self.by_access
+            .insert(tokens.access_token.clone(), tokens.clone());
         tokens
     }
 
-    pub(crate) fn access(&self, app_id: &str, access_token: &str, now: SystemTime) -> Result<&Tokens, BadAccess> {
+    pub(crate) fn access(
+        &self,
+        app_id: &str,
+        access_token: &str,
+        now: SystemTime,
+    ) -> Result<&Tokens, BadAccess> {
         let tokens = self.by_access.get(access_token).ok_or(BadAccess::Invalid)?;
         if tokens.app_id != app_id || !tokens.live {
             return Err(BadAccess::Invalid);
         }
-        if tokens.access_expires <= now { Err(BadAccess::Expired) } else { Ok(tokens) }
+        if tokens.access_expires <= now {
+            Err(BadAccess::Expired)
+        } else {
+            Ok(tokens)
+        }
     }
 
     /// The user withdraws their consent: every token of theirs for this app dies. Answers how many did.
     pub(crate) fn revoke(&mut self, app_id: &str, user_id: &str) -> usize {
-        let theirs = |tokens: &&mut Tokens| tokens.live && tokens.app_id == app_id && tokens.user_id == user_id;
-        self.by_access.values_mut().filter(theirs).map(|tokens| tokens.live = false).count()
+        let theirs = |tokens: &&mut Tokens| {
+            tokens.live && tokens.app_id == app_id && tokens.user_id == user_id
+        };
+        self.by_access
+            .values_mut()
+            .filter(theirs)
+            .map(|tokens| tokens.live = false)
+            .count()
     }
 }
 
@@ -194,7 +222,10 @@ pub(crate) fn random_text(prefix: &str, length: usize) -> String {
     const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
     let mut text = prefix.to_owned();
     while text.len() < length {
-        let letter = ALPHABET.get(usize::from(rand::random::<u8>() % 32)).copied().unwrap_or(b'a');
+        let letter = ALPHABET
+            .get(usize::from(rand::random::<u8>() % 32))
+            .copied()
+            .unwrap_or(b'a');
         text.push(char::from(letter));
     }
     text

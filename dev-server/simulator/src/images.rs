@@ -23,7 +23,10 @@ impl Default for Colour {
 impl Colour {
     /// Six hexadecimal digits; bare, after `#` or after `0x`, since no document says which.
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        let digits = text.strip_prefix('#').or_else(|| text.strip_prefix("0x")).unwrap_or(text);
+        let digits = text
+            .strip_prefix('#')
+            .or_else(|| text.strip_prefix("0x"))
+            .unwrap_or(text);
         if digits.len() != 6 || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return None;
         }
@@ -59,7 +62,11 @@ impl Shape {
 pub(crate) fn png(code: &MiniCode, shape: Shape) -> Option<Vec<u8>> {
     let symbol = QrCode::with_error_correction_level(code.content.as_bytes(), EcLevel::M).ok()?;
     let modules = symbol.width();
-    let dark: Vec<bool> = symbol.to_colors().into_iter().map(|module| module == qrcode::Color::Dark).collect();
+    let dark: Vec<bool> = symbol
+        .to_colors()
+        .into_iter()
+        .map(|module| module == qrcode::Color::Dark)
+        .collect();
     let square = (modules + 2 * QUIET_ZONE) * code.scale;
     // Round pictures hold the whole square inside their circle.
     let (side, ring) = match shape {
@@ -67,10 +74,18 @@ pub(crate) fn png(code: &MiniCode, shape: Shape) -> Option<Vec<u8>> {
         Shape::CircleWhite => (square * 3 / 2, code.scale),
         Shape::CircleBlue => (square * 8 / 5, square / 20),
     };
-    let foreground = if shape == Shape::Square { BLACK } else { code.colour.0 };
+    let foreground = if shape == Shape::Square {
+        BLACK
+    } else {
+        code.colour.0
+    };
     let offset = (side - square) / 2 + QUIET_ZONE * code.scale;
     let is_dark = |x: usize, y: usize| {
-        let module = |at: usize| at.checked_sub(offset).map(|inside| inside / code.scale).filter(|&at| at < modules);
+        let module = |at: usize| {
+            at.checked_sub(offset)
+                .map(|inside| inside / code.scale)
+                .filter(|&at| at < modules)
+        };
         match (module(x), module(y)) {
             (Some(column), Some(row)) => dark.get(row * modules + column).copied().unwrap_or(false),
             _ => false,

@@ -9,7 +9,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rsa::pkcs1::{DecodeRsaPrivateKey as _, EncodeRsaPrivateKey as _};
 use rsa::pkcs1v15::{Signature, SigningKey, VerifyingKey};
-use rsa::pkcs8::{DecodePrivateKey as _, DecodePublicKey as _, EncodePrivateKey as _, EncodePublicKey as _, LineEnding};
+use rsa::pkcs8::{
+    DecodePrivateKey as _, DecodePublicKey as _, EncodePrivateKey as _, EncodePublicKey as _,
+    LineEnding,
+};
 use rsa::signature::{SignatureEncoding as _, Signer as _, Verifier as _};
 use rsa::{RsaPrivateKey, RsaPublicKey};
 use sha1::Sha1;
@@ -62,7 +65,10 @@ pub(crate) fn app_key(index: usize) -> &'static RsaPrivateKey {
     }
 }
 
-#[expect(clippy::expect_used, reason = "2048 bits is a size that the crate supports")]
+#[expect(
+    clippy::expect_used,
+    reason = "2048 bits is a size that the crate supports"
+)]
 fn generate() -> RsaPrivateKey {
     RsaPrivateKey::new(&mut rand::rng(), KEY_BITS).expect("2048-bit RSA keys can be generated")
 }
@@ -70,19 +76,34 @@ fn generate() -> RsaPrivateKey {
 /// Signs with the `rsa` crate; standard base64 with padding.
 pub(crate) fn sign(key: &RsaPrivateKey, sign_type: SignType, message: &[u8]) -> String {
     let bytes = match sign_type {
-        SignType::Rsa2 => SigningKey::<Sha256>::new(key.clone()).sign(message).to_vec(),
+        SignType::Rsa2 => SigningKey::<Sha256>::new(key.clone())
+            .sign(message)
+            .to_vec(),
         SignType::Rsa => SigningKey::<Sha1>::new(key.clone()).sign(message).to_vec(),
     };
     STANDARD.encode(bytes)
 }
 
 /// Whether the standard base64 text (padding required, nothing around it) is this key's signature of the message.
-pub(crate) fn verify(key: &RsaPublicKey, sign_type: SignType, message: &[u8], signature: &str) -> bool {
-    let Ok(bytes) = STANDARD.decode(signature) else { return false };
-    let Ok(signature) = Signature::try_from(bytes.as_slice()) else { return false };
+pub(crate) fn verify(
+    key: &RsaPublicKey,
+    sign_type: SignType,
+    message: &[u8],
+    signature: &str,
+) -> bool {
+    let Ok(bytes) = STANDARD.decode(signature) else {
+        return false;
+    };
+    let Ok(signature) = Signature::try_from(bytes.as_slice()) else {
+        return false;
+    };
     match sign_type {
-        SignType::Rsa2 => VerifyingKey::<Sha256>::new(key.clone()).verify(message, &signature).is_ok(),
-        SignType::Rsa => VerifyingKey::<Sha1>::new(key.clone()).verify(message, &signature).is_ok(),
+        SignType::Rsa2 => VerifyingKey::<Sha256>::new(key.clone())
+            .verify(message, &signature)
+            .is_ok(),
+        SignType::Rsa => VerifyingKey::<Sha1>::new(key.clone())
+            .verify(message, &signature)
+            .is_ok(),
     }
 }
 
@@ -110,17 +131,36 @@ fn der_from_text(text: &str) -> Result<Vec<u8>, String> {
     STANDARD.decode(bare).map_err(|_| "not base64".to_owned())
 }
 
-#[expect(clippy::expect_used, reason = "a key that was generated or parsed can be written again")]
+#[expect(
+    clippy::expect_used,
+    reason = "a key that was generated or parsed can be written again"
+)]
 pub(crate) fn private_key_pem(key: &RsaPrivateKey) -> String {
-    key.to_pkcs8_pem(LineEnding::LF).expect("an RSA key can be written as PKCS#8").to_string()
+    key.to_pkcs8_pem(LineEnding::LF)
+        .expect("an RSA key can be written as PKCS#8")
+        .to_string()
 }
 
-#[expect(clippy::expect_used, reason = "a key that was generated or parsed can be written again")]
+#[expect(
+    clippy::expect_used,
+    reason = "a key that was generated or parsed can be written again"
+)]
 pub(crate) fn private_key_pkcs1_base64(key: &RsaPrivateKey) -> String {
-    STANDARD.encode(key.to_pkcs1_der().expect("an RSA key can be written as PKCS#1").as_bytes())
+    STANDARD.encode(
+        key.to_pkcs1_der()
+            .expect("an RSA key can be written as PKCS#1")
+            .as_bytes(),
+    )
 }
 
-#[expect(clippy::expect_used, reason = "a key that was generated or parsed can be written again")]
+#[expect(
+    clippy::expect_used,
+    reason = "a key that was generated or parsed can be written again"
+)]
 pub(crate) fn public_key_base64(key: &RsaPublicKey) -> String {
-    STANDARD.encode(key.to_public_key_der().expect("an RSA key can be written as SPKI").as_bytes())
+    STANDARD.encode(
+        key.to_public_key_der()
+            .expect("an RSA key can be written as SPKI")
+            .as_bytes(),
+    )
 }

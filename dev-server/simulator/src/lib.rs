@@ -40,7 +40,9 @@ mod simulator;
 mod users;
 mod world;
 
-pub use crate::apps::{AppKey, AppOptions, Identifiers, NumberSpelling, SimulatedApp, Template, TokenRules};
+pub use crate::apps::{
+    AppKey, AppOptions, Identifiers, NumberSpelling, SimulatedApp, Template, TokenRules,
+};
 pub use crate::faults::{Fault, FaultKind};
 pub use crate::grants::{CodeOptions, Scope};
 pub use crate::keys::SignType;

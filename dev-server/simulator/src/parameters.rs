@@ -24,7 +24,9 @@ impl Parameters {
     pub(crate) fn parse(query: &[u8], body: &[u8]) -> Self {
         let mut parameters = Self::default();
         for (name, value) in pairs(query) {
-            parameters.in_query.push(String::from_utf8_lossy(&name).into_owned());
+            parameters
+                .in_query
+                .push(String::from_utf8_lossy(&name).into_owned());
             parameters.add(name, value);
         }
         parameters.charset_in_query = parameters
@@ -33,7 +35,9 @@ impl Parameters {
             .filter(|value| !value.is_empty())
             .map(|value| String::from_utf8_lossy(value).into_owned());
         for (name, value) in pairs(body) {
-            parameters.in_body.push(String::from_utf8_lossy(&name).into_owned());
+            parameters
+                .in_body
+                .push(String::from_utf8_lossy(&name).into_owned());
             parameters.add(name, value);
         }
         parameters
@@ -42,7 +46,8 @@ impl Parameters {
     fn add(&mut self, name: Vec<u8>, value: Vec<u8>) {
         match self.raw.get(&name) {
             Some(known) if *known != value => {
-                self.contradiction.get_or_insert_with(|| String::from_utf8_lossy(&name).into_owned());
+                self.contradiction
+                    .get_or_insert_with(|| String::from_utf8_lossy(&name).into_owned());
             }
             Some(_) => {}
             None => {
@@ -53,12 +58,18 @@ impl Parameters {
 
     /// The text of all parameters, or `None` where one is not of this charset.
     pub(crate) fn decode(&self, charset: Charset) -> Option<BTreeMap<String, String>> {
-        self.raw.iter().map(|(name, value)| Some((charset.decode(name)?, charset.decode(value)?))).collect()
+        self.raw
+            .iter()
+            .map(|(name, value)| Some((charset.decode(name)?, charset.decode(value)?)))
+            .collect()
     }
 
     /// The text of all parameters, for the log.
     pub(crate) fn decode_lossy(&self, charset: Charset) -> BTreeMap<String, String> {
-        self.raw.iter().map(|(name, value)| (charset.decode_lossy(name), charset.decode_lossy(value))).collect()
+        self.raw
+            .iter()
+            .map(|(name, value)| (charset.decode_lossy(name), charset.decode_lossy(value)))
+            .collect()
     }
 
     /// The bytes that a request's signature is of: `name=value` joined by `&`, sorted by name, raw values, in the
@@ -82,14 +93,22 @@ impl Parameters {
 
 /// `application/x-www-form-urlencoded`, read as bytes.
 fn pairs(text: &[u8]) -> impl Iterator<Item = (Vec<u8>, Vec<u8>)> {
-    text.split(|&byte| byte == b'&').filter(|pair| !pair.is_empty()).map(|pair| {
-        let mut sides = pair.splitn(2, |&byte| byte == b'=');
-        (decoded(sides.next().unwrap_or_default()), decoded(sides.next().unwrap_or_default()))
-    })
+    text.split(|&byte| byte == b'&')
+        .filter(|pair| !pair.is_empty())
+        .map(|pair| {
+            let mut sides = pair.splitn(2, |&byte| byte == b'=');
+            (
+                decoded(sides.next().unwrap_or_default()),
+                decoded(sides.next().unwrap_or_default()),
+            )
+        })
 }
 
 fn decoded(text: &[u8]) -> Vec<u8> {
-    let spaced: Vec<u8> = text.iter().map(|&byte| if byte == b'+' { b' ' } else { byte }).collect();
+    let spaced: Vec<u8> = text
+        .iter()
+        .map(|&byte| if byte == b'+' { b' ' } else { byte })
+        .collect();
     percent_decode(&spaced).collect()
 }
 
@@ -100,15 +119,24 @@ mod tests {
 
     #[test]
     fn signed_bytes_are_sorted_raw_and_without_sign_or_empty_values() {
-        let parameters = Parameters::parse(b"b=%E4%BD%A0+x&sign=zzz&charset=utf-8", b"B=1&a1=2&a=%26%3D&empty=&");
-        assert_eq!(parameters.signed_bytes(), "B=1&a=&=&a1=2&b=你 x&charset=utf-8".as_bytes());
+        let parameters = Parameters::parse(
+            b"b=%E4%BD%A0+x&sign=zzz&charset=utf-8",
+            b"B=1&a1=2&a=%26%3D&empty=&",
+        );
+        assert_eq!(
+            parameters.signed_bytes(),
+            "B=1&a=&=&a1=2&b=你 x&charset=utf-8".as_bytes()
+        );
         assert_eq!(parameters.charset_in_query.as_deref(), Some("utf-8"));
         assert_eq!(parameters.contradiction, None);
     }
 
     #[test]
     fn a_name_with_two_values_is_noticed_and_with_one_value_twice_is_not() {
-        assert_eq!(Parameters::parse(b"a=1&charset=GBK", b"charset=GBK").contradiction, None);
+        assert_eq!(
+            Parameters::parse(b"a=1&charset=GBK", b"charset=GBK").contradiction,
+            None
+        );
         let forged = Parameters::parse(b"a=1", b"a=2");
         assert_eq!(forged.contradiction.as_deref(), Some("a"));
         assert_eq!(forged.charset_in_query, None);

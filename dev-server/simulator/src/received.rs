@@ -94,6 +94,9 @@ impl Received {
     }
 
     pub(crate) fn clear(&mut self) {
-        *self = Self { last: self.last, ..Self::default() };
+        *self = Self {
+            last: self.last,
+            ..Self::default()
+        };
     }
 }

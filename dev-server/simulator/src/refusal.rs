@@ -12,7 +12,11 @@ pub(crate) struct Refusal {
 
 impl Refusal {
     pub(crate) fn new(code: &str, sub_code: &str, sub_msg: impl Into<String>) -> Self {
-        Self { code: code.to_owned(), sub_code: sub_code.to_owned(), sub_msg: sub_msg.into() }
+        Self {
+            code: code.to_owned(),
+            sub_code: sub_code.to_owned(),
+            sub_msg: sub_msg.into(),
+        }
     }
 
     /// 20001: the user's token does not allow it.
@@ -42,10 +46,15 @@ impl Refusal {
 
     /// The node's members, in the gateway's order.
     pub(crate) fn node(&self) -> Map<String, Value> {
-        [("code", self.code.as_str()), ("msg", message(&self.code)), ("sub_code", &self.sub_code), ("sub_msg", &self.sub_msg)]
-            .into_iter()
-            .map(|(name, value)| (name.to_owned(), Value::from(value)))
-            .collect()
+        [
+            ("code", self.code.as_str()),
+            ("msg", message(&self.code)),
+            ("sub_code", &self.sub_code),
+            ("sub_msg", &self.sub_msg),
+        ]
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), Value::from(value)))
+        .collect()
     }
 }
 
@@ -65,15 +74,23 @@ fn message(code: &str) -> &'static str {
 }
 
 /// The node of a success: `code`, `msg`, then the method's members.
-pub(crate) fn success(members: impl IntoIterator<Item = (&'static str, Value)>) -> Map<String, Value> {
-    [("code", Value::from("10000")), ("msg", Value::from("Success"))]
-        .into_iter()
-        .chain(members)
-        .map(|(name, value)| (name.to_owned(), value))
-        .collect()
+pub(crate) fn success(
+    members: impl IntoIterator<Item = (&'static str, Value)>,
+) -> Map<String, Value> {
+    [
+        ("code", Value::from("10000")),
+        ("msg", Value::from("Success")),
+    ]
+    .into_iter()
+    .chain(members)
+    .map(|(name, value)| (name.to_owned(), value))
+    .collect()
 }
 
 /// The gateway writes texts that echo a request with HTML entities.
 pub(crate) fn with_html_entities(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
 }

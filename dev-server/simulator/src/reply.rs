@@ -70,8 +70,15 @@ impl Reply {
         let mut members: Vec<Vec<u8>> = Some(genuine).into_iter().chain(sign).collect();
         for fault in faults {
             match fault {
-                FaultKind::DuplicateNode { forged_first, escaped_name } => {
-                    let name = if *escaped_name { with_escaped_last_letter(&node_name) } else { node_name.clone() };
+                FaultKind::DuplicateNode {
+                    forged_first,
+                    escaped_name,
+                } => {
+                    let name = if *escaped_name {
+                        with_escaped_last_letter(&node_name)
+                    } else {
+                        node_name.clone()
+                    };
                     let forged = member(&name, &forged(&node, self.charset));
                     members.insert(if *forged_first { 0 } else { members.len() }, forged);
                 }
@@ -88,7 +95,10 @@ impl Reply {
                 FaultKind::TwoDocuments => {
                     let forged = forged(&node, self.charset);
                     let sign = format!("\"{}\"", keys::sign(key, sign_type, &forged));
-                    body.extend(document(&[member(&node_name, &forged), member("sign", sign.as_bytes())]));
+                    body.extend(document(&[
+                        member(&node_name, &forged),
+                        member("sign", sign.as_bytes()),
+                    ]));
                 }
                 FaultKind::ByteOrderMark => {
                     body.splice(0..0, *b"\xEF\xBB\xBF");
@@ -108,9 +118,12 @@ impl Reply {
             .iter()
             .find_map(|fault| match fault {
                 FaultKind::HalfBody => Some(half(&bytes)),
-                FaultKind::SlowBody { milliseconds_per_byte } => {
-                    Some(byte_by_byte(bytes.clone(), Duration::from_millis(*milliseconds_per_byte)))
-                }
+                FaultKind::SlowBody {
+                    milliseconds_per_byte,
+                } => Some(byte_by_byte(
+                    bytes.clone(),
+                    Duration::from_millis(*milliseconds_per_byte),
+                )),
                 _ => None,
             })
             .unwrap_or_else(|| Body::from(bytes));
@@ -118,8 +131,14 @@ impl Reply {
         let headers = response.headers_mut();
         // Real replies say text/html although they are JSON.
         let content_type = format!("text/html;charset={}", self.charset.label());
-        for (name, value) in [(header::CONTENT_TYPE.as_str(), content_type.as_str()), ("trace_id", &self.trace_id)] {
-            if let (Ok(name), Ok(value)) = (header::HeaderName::try_from(name), HeaderValue::from_str(value)) {
+        for (name, value) in [
+            (header::CONTENT_TYPE.as_str(), content_type.as_str()),
+            ("trace_id", &self.trace_id),
+        ] {
+            if let (Ok(name), Ok(value)) = (
+                header::HeaderName::try_from(name),
+                HeaderValue::from_str(value),
+            ) {
                 headers.insert(name, value);
             }
         }
@@ -131,17 +150,25 @@ impl Reply {
 /// A reply that no gateway made: a proxy's page, a redirect, nothing.
 pub(crate) fn foreign_response(fault: &FaultKind, base_url: &str) -> Option<Response> {
     let (status, location, body) = match fault {
-        FaultKind::Html { status } => (*status, None, "<html><body><h1>Bad Gateway</h1></body></html>"),
+        FaultKind::Html { status } => (
+            *status,
+            None,
+            "<html><body><h1>Bad Gateway</h1></body></html>",
+        ),
         FaultKind::EmptyBody { status } => (*status, None, ""),
         FaultKind::Redirect { location } => {
-            let location = location.clone().unwrap_or_else(|| format!("{base_url}/_simulator/redirected"));
+            let location = location
+                .clone()
+                .unwrap_or_else(|| format!("{base_url}/_simulator/redirected"));
             (302, Some(location), "")
         }
         _ => return None,
     };
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html"));
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html"));
     if let Some(location) = location.and_then(|text| HeaderValue::from_str(&text).ok()) {
         response.headers_mut().insert(header::LOCATION, location);
     }
@@ -172,7 +199,11 @@ fn document(members: &[Vec<u8>]) -> Vec<u8> {
 
 /// The node of another method.
 fn other_node_name(node_name: &str) -> &'static str {
-    if node_name == "alipay_trade_query_response" { "alipay_user_info_share_response" } else { "alipay_trade_query_response" }
+    if node_name == "alipay_trade_query_response" {
+        "alipay_user_info_share_response"
+    } else {
+        "alipay_trade_query_response"
+    }
 }
 
 /// `…respons\u0065`: the same member name to a JSON reader, another text to a search.
@@ -183,13 +214,23 @@ fn with_escaped_last_letter(name: &str) -> String {
 }
 
 fn with_escaped_slashes(node: &[u8]) -> Vec<u8> {
-    node.iter().flat_map(|&byte| if byte == b'/' { vec![b'\\', b'/'] } else { vec![byte] }).collect()
+    node.iter()
+        .flat_map(|&byte| {
+            if byte == b'/' {
+                vec![b'\\', b'/']
+            } else {
+                vec![byte]
+            }
+        })
+        .collect()
 }
 
 /// The node with every text of its own changed, as an attacker would.
 fn forged(node: &[u8], charset: Charset) -> Vec<u8> {
     let text = charset.decode_lossy(node);
-    let Ok(mut members) = serde_json::from_str::<Map<String, Value>>(&text) else { return b"{}".to_vec() };
+    let Ok(mut members) = serde_json::from_str::<Map<String, Value>>(&text) else {
+        return b"{}".to_vec();
+    };
     for (name, value) in &mut members {
         if let Value::String(text) = value
             && name != "code"
@@ -213,7 +254,10 @@ fn padded(node: &[u8], bytes: usize) -> Vec<u8> {
 /// Half of the bytes, then a broken connection.
 fn half(bytes: &Bytes) -> Body {
     let first = bytes.slice(..bytes.len() / 2);
-    Body::from_stream(stream::iter([Ok(first), Err(io::Error::from(io::ErrorKind::BrokenPipe))]))
+    Body::from_stream(stream::iter([
+        Ok(first),
+        Err(io::Error::from(io::ErrorKind::BrokenPipe)),
+    ]))
 }
 
 fn byte_by_byte(bytes: Bytes, pause: Duration) -> Body {

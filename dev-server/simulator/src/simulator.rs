@@ -50,21 +50,36 @@ impl Simulator {
         // Made now, not inside the first reply.
         keys::alipay_key();
         let (stop, stopped) = oneshot::channel();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
         let served = shared.clone();
-        let thread = std::thread::Builder::new().name("alipay-simulator".to_owned()).spawn(move || {
-            runtime.block_on(async move {
-                let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
-                let listener = BreakableListener { listener, connections: Arc::clone(&served.connections) };
-                let service = control::router(served).into_make_service_with_connect_info::<Peer>();
-                tokio::select! {
-                    _ = axum::serve(listener, service) => {}
-                    _ = stopped => {}
-                }
-            });
-            // Dropping the runtime closes what connections are left.
-        })?;
-        Ok(Self { shared, address, stop: Some(stop), thread: Some(thread) })
+        let thread = std::thread::Builder::new()
+            .name("alipay-simulator".to_owned())
+            .spawn(move || {
+                runtime.block_on(async move {
+                    let Ok(listener) = tokio::net::TcpListener::from_std(listener) else {
+                        return;
+                    };
+                    let listener = BreakableListener {
+                        listener,
+                        connections: Arc::clone(&served.connections),
+                    };
+                    let service =
+                        control::router(served).into_make_service_with_connect_info::<Peer>();
+                    tokio::select! {
+                        _ = axum::serve(listener, service) => {}
+                        _ = stopped => {}
+                    }
+                });
+                // Dropping the runtime closes what connections are left.
+            })?;
+        Ok(Self {
+            shared,
+            address,
+            stop: Some(stop),
+            thread: Some(thread),
+        })
     }
 
     /// Where it listens.
@@ -90,7 +105,10 @@ impl Simulator {
     /// # Panics
     /// A key given in the options does not load.
     #[must_use]
-    #[expect(clippy::panic, reason = "a test that gives a broken key has to know at once")]
+    #[expect(
+        clippy::panic,
+        reason = "a test that gives a broken key has to know at once"
+    )]
     pub fn add_app(&self, options: AppOptions) -> SimulatedApp {
         match self.shared.world().add_app(options) {
             Ok(app) => app,
@@ -128,7 +146,10 @@ impl Simulator {
 
     /// The user takes no more template messages of this app: `MSG_UNSUBSCRIBED`.
     pub fn unsubscribe(&self, app_id: &str, user_id: &str) {
-        self.shared.world().unsubscribed.insert((app_id.to_owned(), user_id.to_owned()));
+        self.shared
+            .world()
+            .unsubscribed
+            .insert((app_id.to_owned(), user_id.to_owned()));
     }
 
     /// The template messages that were sent, oldest first.
@@ -210,6 +231,9 @@ impl Drop for Simulator {
 
 impl std::fmt::Debug for Simulator {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Simulator").field("address", &self.address).finish_non_exhaustive()
+        formatter
+            .debug_struct("Simulator")
+            .field("address", &self.address)
+            .finish_non_exhaustive()
     }
 }

@@ -30,7 +30,10 @@ impl SimulatedUser {
     /// A user of this id with an ordinary profile.
     #[must_use]
     pub fn with_id(user_id: impl Into<String>) -> Self {
-        Self { user_id: user_id.into(), ..Self::default() }
+        Self {
+            user_id: user_id.into(),
+            ..Self::default()
+        }
     }
 }
 

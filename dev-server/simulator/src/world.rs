@@ -26,7 +26,11 @@ pub(crate) struct Shared {
 
 impl Shared {
     pub(crate) fn new(base_url: String) -> Self {
-        Self { world: Arc::default(), connections: Arc::default(), base_url: base_url.into() }
+        Self {
+            world: Arc::default(),
+            connections: Arc::default(),
+            base_url: base_url.into(),
+        }
     }
 
     /// The state. A test that panicked while it held the lock spoils it for nobody.
@@ -75,7 +79,8 @@ impl World {
     pub(crate) fn add_app(&mut self, options: AppOptions) -> Result<SimulatedApp, String> {
         let mut index = self.apps.len();
         // A chosen id may be the one that would be made next.
-        while options.app_id.is_none() && self.apps.contains_key(&format!("2021{:012}", index + 1)) {
+        while options.app_id.is_none() && self.apps.contains_key(&format!("2021{:012}", index + 1))
+        {
             index += 1;
         }
         let (app, record) = apps::register(options, index)?;

@@ -1,1 +1,171 @@
-//! code2session
+//! `auth.code2Session`: exchanges the code of `my.getAuthCode` for the identity of the user, by `alipay.system.oauth.token`.
+//!
+//! The tokens that come with it stay on the server, in the token cache. A code can be exchanged once only, so the exchange is
+//! claimed before it is made: of two equal requests one is sent, and the other gets its answer.
+
+mod input;
+
+use std::time::Duration;
+
+use alipay_gateway::GatewayError;
+use alipay_gateway::methods::{UserGrant, exchange_code, user_grant};
+use function_kit::checked::UserIdKind;
+use function_kit::{Alipay, Caller, Failure, Function, Outcome, Success};
+use function_tokens::{Begun, ClaimToken, Login, Once, StoreError, Tokens};
+use secrecy::ExposeSecret;
+use serde::{Deserialize, Serialize};
+
+pub use input::Input;
+
+/// How long a repeat of a request gets the first one's answer.
+const REPLAY_WINDOW: Duration = Duration::from_secs(60);
+
+/// The function.
+#[derive(Debug, Clone)]
+pub struct Code2Session {
+    alipay: Alipay,
+    tokens: Tokens,
+}
+
+/// The identity, in vk's names. Alipay has no session key, so there is none here.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Fields {
+    appid: String,
+    platform: String,
+    openid: String,
+    openid_type: UserIdKind,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    open_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    union_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    auth_start: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_in: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    re_expires_in: Option<u64>,
+    /// Only for a caller that asked with `needKey`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    access_token: Option<String>,
+    /// Only for a caller that asked with `needKey`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<String>,
+    replayed: bool,
+}
+
+impl Code2Session {
+    /// Exchanges codes of the apps of `alipay` and keeps what is granted in `tokens`.
+    pub fn new(alipay: Alipay, tokens: Tokens) -> Self {
+        Self { alipay, tokens }
+    }
+
+    /// The exchange itself, by the one who holds the claim.
+    async fn exchange(
+        &self,
+        input: &Input,
+        caller: &Caller,
+        claim: ClaimToken,
+    ) -> Result<Fields, Failure> {
+        let asked_at = self.alipay.now();
+        let exchanged = self
+            .alipay
+            .call(&caller.app, &exchange_code(input.code()), caller.deadline)
+            .await
+            .and_then(|reply| user_grant(&reply));
+        let granted = match exchanged {
+            Ok(granted) => granted,
+            Err(error) => return Err(self.exchange_failed(error, claim).await),
+        };
+        let fields = fields(caller.app.id(), &granted, input.need_key)?;
+        let login = Login {
+            app_id: caller.app.id(),
+            scope: input.scope.as_deref(),
+            granted: &granted,
+            asked_at,
+        };
+        self.tokens
+            .keep_login(&login, claim, &fields)
+            .await
+            .map_err(not_kept)?;
+        Ok(fields)
+    }
+
+    /// A code that never left this process can be tried again; any other is spent, and a repeat hears the same.
+    async fn exchange_failed(&self, error: GatewayError, claim: ClaimToken) -> Failure {
+        if error.was_never_sent() {
+            self.tokens.release(claim).await;
+            return error.into();
+        }
+        let failure = Failure::from(error);
+        if let Err(error) = self.tokens.finish::<Fields>(claim, Err(&failure)).await {
+            tracing::warn!(%error, "the failure of an exchange could not be kept for repeats");
+        }
+        failure
+    }
+}
+
+impl Function for Code2Session {
+    const NAME: &'static str = "code2session";
+    type Input = Input;
+    type Fields = Fields;
+
+    async fn call(&self, input: Input, caller: &Caller) -> Result<Success<Fields>, Failure> {
+        let once = Once {
+            function: Self::NAME,
+            key: input.code().expose_secret(),
+            same: &[
+                &caller.fingerprint(),
+                if input.need_key { "needKey" } else { "" },
+                input.scope.as_deref().unwrap_or(""),
+            ],
+            keep: REPLAY_WINDOW,
+            mismatch: "code: was used just now by another caller or with other arguments; call my.getAuthCode again",
+        };
+        let fields = match self.tokens.begin(&once, &self.alipay, caller).await? {
+            Begun::First(claim) => self.exchange(&input, caller, claim).await?,
+            Begun::Repeat(answer) => Fields {
+                replayed: true,
+                ..answer?
+            },
+        };
+        Ok(Success::new("ok", fields))
+    }
+}
+
+fn fields(app_id: &str, granted: &UserGrant, need_key: bool) -> Result<Fields, Failure> {
+    let (openid, openid_type) = match (&granted.user_id, &granted.open_id) {
+        (Some(user_id), _) => (user_id, UserIdKind::UserId),
+        (None, Some(open_id)) => (open_id, UserIdKind::OpenId),
+        (None, None) => return Err(Failure::internal("a grant without an owner")),
+    };
+    let revealed =
+        |token: &secrecy::SecretString| need_key.then(|| token.expose_secret().to_owned());
+    Ok(Fields {
+        appid: app_id.to_owned(),
+        platform: "mp-alipay".to_owned(),
+        openid: openid.clone(),
+        openid_type,
+        user_id: granted.user_id.clone(),
+        open_id: granted.open_id.clone(),
+        union_id: granted.union_id.clone(),
+        auth_start: granted.auth_start.clone(),
+        expires_in: granted.expires_in,
+        re_expires_in: granted.re_expires_in,
+        access_token: revealed(&granted.access_token),
+        refresh_token: granted.refresh_token.as_ref().and_then(revealed),
+        replayed: false,
+    })
+}
+
+/// The exchange succeeded, but its tokens are not kept: that must not look like a login.
+fn not_kept(error: StoreError) -> Failure {
+    let outcome = Outcome::TemporarilyUnavailable {
+        retry_after_seconds: 1,
+        advice: "the code is spent; call my.getAuthCode again and repeat with the new code"
+            .to_owned(),
+    };
+    Failure::caused_by(outcome, error)
+}

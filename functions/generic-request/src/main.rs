@@ -1,2 +1,11 @@
-//! Runs the function on Lambda.
-fn main() {}
+//! `request` on Lambda.
+
+use std::process::ExitCode;
+
+use function_kit::run;
+use function_tokens::Tokens;
+use generic_request::GenericRequest;
+
+fn main() -> ExitCode {
+    run(Tokens::from_environment(), GenericRequest::new)
+}

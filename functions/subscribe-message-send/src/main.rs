@@ -1,2 +1,11 @@
-//! Runs the function on Lambda.
-fn main() {}
+//! `subscribeMessage.send` on Lambda.
+
+use std::process::ExitCode;
+
+use function_kit::run;
+use function_tokens::Tokens;
+use subscribe_message_send::SubscribeMessageSend;
+
+fn main() -> ExitCode {
+    run(Tokens::from_environment(), SubscribeMessageSend::new)
+}

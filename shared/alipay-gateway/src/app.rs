@@ -61,7 +61,11 @@ pub fn gateway_address(setting: &str) -> Result<Url, GatewayAddressError> {
         && url.password().is_none()
         && url.query().is_none()
         && url.fragment().is_none();
-    if plain { Ok(url) } else { Err(GatewayAddressError::NotPlain) }
+    if plain {
+        Ok(url)
+    } else {
+        Err(GatewayAddressError::NotPlain)
+    }
 }
 
 fn is_loopback(url: &Url) -> bool {
@@ -82,9 +86,18 @@ mod tests {
         for (setting, expected) in [
             ("production", PRODUCTION),
             ("sandbox", SANDBOX),
-            ("https://globalopenapi.alipay.com/gateway.do", "https://globalopenapi.alipay.com/gateway.do"),
-            ("http://127.0.0.1:8080/gateway.do", "http://127.0.0.1:8080/gateway.do"),
-            ("http://[::1]:8080/gateway.do", "http://[::1]:8080/gateway.do"),
+            (
+                "https://globalopenapi.alipay.com/gateway.do",
+                "https://globalopenapi.alipay.com/gateway.do",
+            ),
+            (
+                "http://127.0.0.1:8080/gateway.do",
+                "http://127.0.0.1:8080/gateway.do",
+            ),
+            (
+                "http://[::1]:8080/gateway.do",
+                "http://[::1]:8080/gateway.do",
+            ),
         ] {
             assert_eq!(gateway_address(setting).unwrap().as_str(), expected);
         }
@@ -92,18 +105,44 @@ mod tests {
 
     #[test]
     fn plain_http_is_for_loopback_only() {
-        for setting in ["http://openapi.alipay.com/gateway.do", "http://10.0.0.1/gateway.do", "http://127.0.0.1.example.com/"] {
-            assert_eq!(gateway_address(setting), Err(GatewayAddressError::PlainHttp), "{setting}");
+        for setting in [
+            "http://openapi.alipay.com/gateway.do",
+            "http://10.0.0.1/gateway.do",
+            "http://127.0.0.1.example.com/",
+        ] {
+            assert_eq!(
+                gateway_address(setting),
+                Err(GatewayAddressError::PlainHttp),
+                "{setting}"
+            );
         }
     }
 
     #[test]
     fn what_is_no_plain_address_is_refused() {
-        for setting in ["", "prod", "ftp://127.0.0.1/", "file:///etc/passwd", "openapi.alipay.com"] {
-            assert_eq!(gateway_address(setting), Err(GatewayAddressError::NotAnAddress), "{setting}");
+        for setting in [
+            "",
+            "prod",
+            "ftp://127.0.0.1/",
+            "file:///etc/passwd",
+            "openapi.alipay.com",
+        ] {
+            assert_eq!(
+                gateway_address(setting),
+                Err(GatewayAddressError::NotAnAddress),
+                "{setting}"
+            );
         }
-        for setting in ["https://user:secret@example.com/", "https://example.com/?a=1", "https://example.com/#a"] {
-            assert_eq!(gateway_address(setting), Err(GatewayAddressError::NotPlain), "{setting}");
+        for setting in [
+            "https://user:secret@example.com/",
+            "https://example.com/?a=1",
+            "https://example.com/#a",
+        ] {
+            assert_eq!(
+                gateway_address(setting),
+                Err(GatewayAddressError::NotPlain),
+                "{setting}"
+            );
         }
     }
 }

@@ -20,7 +20,12 @@ pub struct Call {
 impl Call {
     /// A call of `method` without arguments, sent once.
     pub fn new(method: impl Into<String>) -> Self {
-        Self { method: method.into(), biz_content: None, fields: BTreeMap::new(), repeatable: false }
+        Self {
+            method: method.into(),
+            biz_content: None,
+            fields: BTreeMap::new(),
+            repeatable: false,
+        }
     }
 
     /// With `text` as `biz_content`.
@@ -64,9 +69,14 @@ mod tests {
 
     #[test]
     fn debug_shows_no_values() {
-        let call = Call::new("alipay.system.oauth.token").with_field("code", "canary-code").with_biz_content("canary-content");
+        let call = Call::new("alipay.system.oauth.token")
+            .with_field("code", "canary-code")
+            .with_biz_content("canary-content");
         let shown = format!("{call:?}");
-        assert!(shown.contains("alipay.system.oauth.token") && shown.contains("code"), "{shown}");
+        assert!(
+            shown.contains("alipay.system.oauth.token") && shown.contains("code"),
+            "{shown}"
+        );
         assert!(!shown.contains("canary"), "{shown}");
     }
 }

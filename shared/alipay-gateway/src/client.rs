@@ -55,7 +55,9 @@ impl Gateway {
     /// # Errors
     /// When the TLS library refuses its own defaults.
     pub fn new(clock: Clock) -> Result<Self, SetUpError> {
-        let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+        let roots = rustls::RootCertStore {
+            roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
+        };
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let tls = rustls::ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
@@ -93,10 +95,18 @@ impl Gateway {
     /// # Errors
     /// See [`GatewayError`]. After [`GatewayError::TimedOut`] and [`GatewayError::Unreachable`] with `sent`, the call may have
     /// been executed.
-    pub async fn call(&self, app: &App, call: &Call, deadline: Deadline) -> Result<Reply, GatewayError> {
+    pub async fn call(
+        &self,
+        app: &App,
+        call: &Call,
+        deadline: Deadline,
+    ) -> Result<Reply, GatewayError> {
         let attempt = || self.attempt(app, call, deadline);
         let result = if call.repeatable {
-            attempt.retry(full_jitter()).when(GatewayError::is_transient).await
+            attempt
+                .retry(full_jitter())
+                .when(GatewayError::is_transient)
+                .await
         } else {
             attempt().await
         };
@@ -111,9 +121,17 @@ impl Gateway {
         result
     }
 
-    async fn attempt(&self, app: &App, call: &Call, deadline: Deadline) -> Result<Reply, GatewayError> {
+    async fn attempt(
+        &self,
+        app: &App,
+        call: &Call,
+        deadline: Deadline,
+    ) -> Result<Reply, GatewayError> {
         let now = (self.clock)();
-        let limit = deadline.remaining(now).saturating_sub(RESERVE).min(CALL_TIMEOUT);
+        let limit = deadline
+            .remaining(now)
+            .saturating_sub(RESERVE)
+            .min(CALL_TIMEOUT);
         if limit < LEAST_TIME {
             return Err(GatewayError::NoTimeLeft);
         }
@@ -121,13 +139,26 @@ impl Gateway {
         let (headers, body) = tokio::time::timeout(limit, self.post(app, request))
             .await
             .map_err(|_| GatewayError::TimedOut)??;
-        verify_reply(app, call, &body, header(&headers, CONTENT_TYPE.as_str()), header(&headers, "trace_id"))
+        verify_reply(
+            app,
+            call,
+            &body,
+            header(&headers, CONTENT_TYPE.as_str()),
+            header(&headers, "trace_id"),
+        )
     }
 
-    async fn post(&self, app: &App, request: SignedRequest) -> Result<(HeaderMap, BytesMut), GatewayError> {
+    async fn post(
+        &self,
+        app: &App,
+        request: SignedRequest,
+    ) -> Result<(HeaderMap, BytesMut), GatewayError> {
         let mut url = app.gateway.clone();
         url.set_query(Some(&request.query));
-        let content_type = format!("application/x-www-form-urlencoded;charset={}", app.charset.as_str());
+        let content_type = format!(
+            "application/x-www-form-urlencoded;charset={}",
+            app.charset.as_str()
+        );
         let mut response = self
             .http
             .post(url)
@@ -138,10 +169,16 @@ impl Gateway {
             .await
             .map_err(|error| transport("the connection failed", error))?;
         if response.status() != reqwest::StatusCode::OK {
-            return Err(GatewayError::unreachable("the gateway answered with an HTTP error"));
+            return Err(GatewayError::unreachable(
+                "the gateway answered with an HTTP error",
+            ));
         }
         let mut body = BytesMut::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| transport("the reply broke off", error))? {
+        while let Some(chunk) = response
+            .chunk()
+            .await
+            .map_err(|error| transport("the reply broke off", error))?
+        {
             if body.len() + chunk.len() > MAX_REPLY_BYTES {
                 return Err(GatewayError::unreachable("the reply is longer than 1 MiB"));
             }
@@ -158,7 +195,11 @@ fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 /// The URL holds the whole signed query, so it is taken out of the error.
 fn transport(reason: &'static str, error: reqwest::Error) -> GatewayError {
     let sent = !(error.is_connect() || error.is_builder());
-    GatewayError::Unreachable { reason, sent, source: Some(error.without_url().into()) }
+    GatewayError::Unreachable {
+        reason,
+        sent,
+        source: Some(error.without_url().into()),
+    }
 }
 
 fn full_jitter() -> impl BackoffBuilder {

@@ -26,7 +26,9 @@ impl Deadline {
     pub fn unix_millis(self) -> u64 {
         self.0
             .duration_since(SystemTime::UNIX_EPOCH)
-            .map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+            .map_or(0, |since| {
+                u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+            })
     }
 
     /// The time left at `now`; zero when the deadline has passed.

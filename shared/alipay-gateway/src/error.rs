@@ -44,7 +44,9 @@ pub enum GatewayError {
 }
 
 /// Alipay's own error. `Display` leaves `sub_msg` out, because signature errors echo the whole signed text in it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, thiserror::Error)]
+#[derive(
+    Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, thiserror::Error,
+)]
 #[error("{code} {}", sub_code.as_deref().unwrap_or("without sub_code"))]
 pub struct Refusal {
     /// The gateway's code, such as `40002`.
@@ -64,9 +66,18 @@ impl Refusal {
     ///
     /// `isp.unknow-error` is spelled so by Alipay.
     pub fn is_transient(&self) -> bool {
-        const TRANSIENT: [&str; 5] =
-            ["isp.unknow-error", "aop.unknow-error", "isp.service-not-available", "ACQ.SYSTEM_ERROR", "SYSTEM_ERROR"];
-        self.code == "20000" || self.sub_code.as_deref().is_some_and(|sub_code| TRANSIENT.contains(&sub_code))
+        const TRANSIENT: [&str; 5] = [
+            "isp.unknow-error",
+            "aop.unknow-error",
+            "isp.service-not-available",
+            "ACQ.SYSTEM_ERROR",
+            "SYSTEM_ERROR",
+        ];
+        self.code == "20000"
+            || self
+                .sub_code
+                .as_deref()
+                .is_some_and(|sub_code| TRANSIENT.contains(&sub_code))
     }
 
     /// Whether the gateway says that the request's signature is wrong: the configured key is not (or no longer) the right one.
@@ -76,13 +87,20 @@ impl Refusal {
 
     /// Whether the user access token that came with the call is no longer accepted.
     pub fn is_invalid_user_token(&self) -> bool {
-        matches!(self.sub_code.as_deref(), Some("aop.invalid-auth-token" | "aop.auth-token-time-out"))
+        matches!(
+            self.sub_code.as_deref(),
+            Some("aop.invalid-auth-token" | "aop.auth-token-time-out")
+        )
     }
 }
 
 impl GatewayError {
     pub(crate) fn unreachable(reason: &'static str) -> Self {
-        Self::Unreachable { reason, sent: true, source: None }
+        Self::Unreachable {
+            reason,
+            sent: true,
+            source: None,
+        }
     }
 
     pub(crate) fn unverified(reason: &'static str) -> Self {
@@ -95,7 +113,10 @@ impl GatewayError {
         match self {
             Self::Unreachable { .. } | Self::TimedOut | Self::NoTimeLeft => true,
             Self::Refused(refusal) => refusal.is_transient(),
-            Self::Unverified { .. } | Self::Malformed { .. } | Self::Unencodable(_) | Self::Signing(_) => false,
+            Self::Unverified { .. }
+            | Self::Malformed { .. }
+            | Self::Unencodable(_)
+            | Self::Signing(_) => false,
         }
     }
 
@@ -104,7 +125,10 @@ impl GatewayError {
         match self {
             Self::Unreachable { sent, .. } => !sent,
             Self::NoTimeLeft | Self::Unencodable(_) | Self::Signing(_) => true,
-            Self::TimedOut | Self::Unverified { .. } | Self::Refused(_) | Self::Malformed { .. } => false,
+            Self::TimedOut
+            | Self::Unverified { .. }
+            | Self::Refused(_)
+            | Self::Malformed { .. } => false,
         }
     }
 }

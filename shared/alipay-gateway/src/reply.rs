@@ -33,7 +33,9 @@ impl Reply {
     /// # Errors
     /// [`GatewayError::Malformed`] when a member is missing or has another type.
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, GatewayError> {
-        serde_json::from_str(&self.node).map_err(|error| GatewayError::Malformed { reason: shape(&error) })
+        serde_json::from_str(&self.node).map_err(|error| GatewayError::Malformed {
+            reason: shape(&error),
+        })
     }
 }
 
@@ -41,8 +43,14 @@ impl Reply {
 fn shape(error: &serde_json::Error) -> String {
     let message = error.to_string();
     match message.split_once('`') {
-        Some((missing @ "missing field ", rest)) => format!("{missing}`{}", rest.split(" at line").next().unwrap_or_default()),
-        _ => format!("a member has another type than documented (column {})", error.column()),
+        Some((missing @ "missing field ", rest)) => format!(
+            "{missing}`{}",
+            rest.split(" at line").next().unwrap_or_default()
+        ),
+        _ => format!(
+            "a member has another type than documented (column {})",
+            error.column()
+        ),
     }
 }
 
@@ -70,7 +78,11 @@ impl Status<'_> {
     }
 
     fn refusal(&self, code: String, trace_id: Option<String>) -> Refusal {
-        let owned = |text: &Option<Cow<'_, str>>| text.as_deref().filter(|text| !text.is_empty()).map(str::to_owned);
+        let owned = |text: &Option<Cow<'_, str>>| {
+            text.as_deref()
+                .filter(|text| !text.is_empty())
+                .map(str::to_owned)
+        };
         Refusal {
             code,
             sub_code: owned(&self.sub_code),
@@ -107,15 +119,29 @@ pub fn verify_reply(
     let name = format!("{}_response", call.method.replace('.', "_"));
     let node = match (members.get(&name), members.get("error_response")) {
         (Some(node), None) | (None, Some(node)) => node.get(),
-        (Some(_), Some(_)) => return Err(GatewayError::unverified("the reply holds a result and an error")),
-        (None, None) => return Err(GatewayError::unverified("the reply holds no node of the called method")),
+        (Some(_), Some(_)) => {
+            return Err(GatewayError::unverified(
+                "the reply holds a result and an error",
+            ));
+        }
+        (None, None) => {
+            return Err(GatewayError::unverified(
+                "the reply holds no node of the called method",
+            ));
+        }
     };
     let is_error_response = !members.contains_key(&name);
-    if members.keys().any(|member| member.ends_with("_response") && *member != name && member != "error_response") {
-        return Err(GatewayError::unverified("the reply holds a node of another method"));
+    if members.keys().any(|member| {
+        member.ends_with("_response") && *member != name && member != "error_response"
+    }) {
+        return Err(GatewayError::unverified(
+            "the reply holds a node of another method",
+        ));
     }
     if !node.starts_with('{') {
-        return Err(GatewayError::unverified("the reply's node is not an object"));
+        return Err(GatewayError::unverified(
+            "the reply's node is not an object",
+        ));
     }
 
     let verified = match members.get("sign").map(|sign| sign.get()) {
@@ -133,11 +159,19 @@ pub fn verify_reply(
         .map_err(|_| GatewayError::unverified("the node's status members are not texts"))?;
     let trace_id = trace_id.map(str::to_owned);
     match status.code() {
-        Some(code) if code != "10000" => Err(GatewayError::Refused(status.refusal(code.into_owned(), trace_id))),
-        None if is_error_response => Err(GatewayError::Refused(status.refusal(String::new(), trace_id))),
-        Some(_) if is_error_response => Err(GatewayError::unverified("an error that calls itself a success")),
+        Some(code) if code != "10000" => Err(GatewayError::Refused(
+            status.refusal(code.into_owned(), trace_id),
+        )),
+        None if is_error_response => Err(GatewayError::Refused(
+            status.refusal(String::new(), trace_id),
+        )),
+        Some(_) if is_error_response => Err(GatewayError::unverified(
+            "an error that calls itself a success",
+        )),
         _ => {
-            let node = verified.ok_or_else(|| GatewayError::unverified("a success without a signature"))?.into_owned();
+            let node = verified
+                .ok_or_else(|| GatewayError::unverified("a success without a signature"))?
+                .into_owned();
             check_echo(call, &node)?;
             Ok(Reply { node, trace_id })
         }
@@ -153,7 +187,11 @@ fn decode<'a>(
     content_type: Option<&str>,
 ) -> Result<(Cow<'a, str>, Charset), GatewayError> {
     let stated = content_type
-        .and_then(|value| value.split(';').find_map(|part| part.trim().strip_prefix("charset=")))
+        .and_then(|value| {
+            value
+                .split(';')
+                .find_map(|part| part.trim().strip_prefix("charset="))
+        })
         .and_then(|value| value.trim_matches('"').parse::<Charset>().ok());
     let order = match (asked, stated) {
         (Charset::Utf8, _) | (_, Some(Charset::Utf8)) => [Charset::Utf8, Charset::Gbk],
@@ -169,7 +207,12 @@ fn decode<'a>(
 ///
 /// The gateway may write `/` as `\/` after signing the plain text. Undoing that only where the backslash really is the escape of
 /// the slash (an odd number of backslashes before it), and reading the undone text from then on, leaves nothing to forge with.
-fn verify_node<'a>(app: &App, charset: Charset, node: &'a str, sign: &str) -> Result<Cow<'a, str>, GatewayError> {
+fn verify_node<'a>(
+    app: &App,
+    charset: Charset,
+    node: &'a str,
+    sign: &str,
+) -> Result<Cow<'a, str>, GatewayError> {
     let verifies = |text: &str| {
         charset
             .encode(text)
@@ -216,20 +259,26 @@ fn check_echo(call: &Call, node: &str) -> Result<(), GatewayError> {
         #[serde(borrow, default)]
         out_request_no: Option<Cow<'a, str>>,
     }
-    let Some(asked) = call.biz_content.as_deref().and_then(|text| serde_json::from_str::<Named<'_>>(text).ok()) else {
+    let Some(asked) = call
+        .biz_content
+        .as_deref()
+        .and_then(|text| serde_json::from_str::<Named<'_>>(text).ok())
+    else {
         return Ok(());
     };
     let Ok(answered) = serde_json::from_str::<Named<'_>>(node) else {
-        return Err(GatewayError::unverified("the reply's trade number is not a text"));
+        return Err(GatewayError::unverified(
+            "the reply's trade number is not a text",
+        ));
     };
-    let differs = |asked: &Option<Cow<'_, str>>, answered: &Option<Cow<'_, str>>| {
-        matches!((asked, answered), (Some(asked), Some(answered)) if asked != answered)
-    };
+    let differs = |asked: &Option<Cow<'_, str>>, answered: &Option<Cow<'_, str>>| matches!((asked, answered), (Some(asked), Some(answered)) if asked != answered);
     if differs(&asked.out_trade_no, &answered.out_trade_no)
         || differs(&asked.trade_no, &answered.trade_no)
         || differs(&asked.out_request_no, &answered.out_request_no)
     {
-        return Err(GatewayError::unverified("the reply answers another request"));
+        return Err(GatewayError::unverified(
+            "the reply answers another request",
+        ));
     }
     Ok(())
 }
@@ -252,9 +301,18 @@ mod tests {
         struct Expected {
             name: u32,
         }
-        let reply = |node: &str| Reply { node: node.to_owned(), trace_id: None };
-        let wrong = reply(r#"{"name":"canary"}"#).parse::<Expected>().unwrap_err().to_string();
-        assert!(wrong.contains("another type") && !wrong.contains("canary"), "{wrong}");
+        let reply = |node: &str| Reply {
+            node: node.to_owned(),
+            trace_id: None,
+        };
+        let wrong = reply(r#"{"name":"canary"}"#)
+            .parse::<Expected>()
+            .unwrap_err()
+            .to_string();
+        assert!(
+            wrong.contains("another type") && !wrong.contains("canary"),
+            "{wrong}"
+        );
         let missing = reply("{}").parse::<Expected>().unwrap_err().to_string();
         assert!(missing.contains("missing field `name`"), "{missing}");
     }

@@ -9,12 +9,23 @@ use time::{OffsetDateTime, format_description::BorrowedFormatItem};
 
 use crate::{App, Call, GatewayError};
 
-const TIMESTAMP: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day] [hour]:[minute]:[second]");
+const TIMESTAMP: &[BorrowedFormatItem<'_>] =
+    format_description!("[year]-[month]-[day] [hour]:[minute]:[second]");
 
 /// Names that go into the URL's query. `charset` must be there, because the gateway needs it to decode the body; access tokens
 /// (`auth_token`, `app_auth_token`) are public parameters too but go into the body, as URLs end up in logs.
-const IN_QUERY: [&str; 10] =
-    ["app_id", "charset", "format", "method", "notify_url", "return_url", "sign", "sign_type", "timestamp", "version"];
+const IN_QUERY: [&str; 10] = [
+    "app_id",
+    "charset",
+    "format",
+    "method",
+    "notify_url",
+    "return_url",
+    "sign",
+    "sign_type",
+    "timestamp",
+    "version",
+];
 
 /// A request as it goes over the wire.
 #[derive(Clone, PartialEq, Eq)]
@@ -38,11 +49,18 @@ pub fn timestamp(now: SystemTime) -> String {
 /// # Errors
 /// [`GatewayError::Unencodable`] when an argument cannot be expressed in the app's charset; [`GatewayError::Signing`] when the
 /// key cannot sign.
-pub fn signed_request(app: &App, call: &Call, now: SystemTime) -> Result<SignedRequest, GatewayError> {
+pub fn signed_request(
+    app: &App,
+    call: &Call,
+    now: SystemTime,
+) -> Result<SignedRequest, GatewayError> {
     let timestamp = timestamp(now);
     // The protocol's own names are inserted last: an argument can never replace one.
-    let mut parameters: BTreeMap<&str, &str> =
-        call.fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let mut parameters: BTreeMap<&str, &str> = call
+        .fields
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect();
     if let Some(biz_content) = &call.biz_content {
         parameters.insert("biz_content", biz_content);
     }
@@ -59,12 +77,19 @@ pub fn signed_request(app: &App, call: &Call, now: SystemTime) -> Result<SignedR
     parameters.retain(|name, value| !name.is_empty() && !value.is_empty());
 
     let canonical = canonical_string(parameters.iter().map(|(name, value)| (*name, *value)));
-    let sign = app.signing_key.sign(app.sign_type, &app.charset.encode(&canonical)?)?;
+    let sign = app
+        .signing_key
+        .sign(app.sign_type, &app.charset.encode(&canonical)?)?;
     parameters.insert("sign", &sign);
 
-    let (query, body): (Vec<_>, Vec<_>) =
-        parameters.iter().map(|(name, value)| (*name, *value)).partition(|(name, _)| IN_QUERY.contains(name));
-    Ok(SignedRequest { query: form_encode(query, app.charset)?, body: form_encode(body, app.charset)? })
+    let (query, body): (Vec<_>, Vec<_>) = parameters
+        .iter()
+        .map(|(name, value)| (*name, *value))
+        .partition(|(name, _)| IN_QUERY.contains(name));
+    Ok(SignedRequest {
+        query: form_encode(query, app.charset)?,
+        body: form_encode(body, app.charset)?,
+    })
 }
 
 #[cfg(test)]
@@ -76,7 +101,10 @@ mod tests {
     #[test]
     fn the_timestamp_is_in_china_standard_time_whatever_the_zone() {
         // 2026-11-21T16:30:05Z is already the 22nd in China.
-        assert_eq!(timestamp(UNIX_EPOCH + Duration::from_secs(1_795_278_605)), "2026-11-22 00:30:05");
+        assert_eq!(
+            timestamp(UNIX_EPOCH + Duration::from_secs(1_795_278_605)),
+            "2026-11-22 00:30:05"
+        );
         assert_eq!(timestamp(UNIX_EPOCH), "1970-01-01 08:00:00");
     }
 }

@@ -10,7 +10,9 @@ use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqA
 use serde_json::value::RawValue;
 
 /// The members of the object that `text` consists of, each value as it stands in the text.
-pub(crate) fn top_level_members(text: &str) -> Result<BTreeMap<String, &RawValue>, serde_json::Error> {
+pub(crate) fn top_level_members(
+    text: &str,
+) -> Result<BTreeMap<String, &RawValue>, serde_json::Error> {
     struct Members;
 
     impl<'de> Visitor<'de> for Members {
@@ -127,10 +129,15 @@ mod tests {
     #[test]
     fn a_repeated_name_is_refused_however_it_is_spelled() {
         for text in [r#"{"a":1,"a":2}"#, r#"{"a":1,"\u0061":2}"#] {
-            assert!(is_repeated_name(&top_level_members(text).unwrap_err()), "{text}");
+            assert!(
+                is_repeated_name(&top_level_members(text).unwrap_err()),
+                "{text}"
+            );
             assert!(is_repeated_name(&check_unique(text).unwrap_err()), "{text}");
         }
-        assert!(is_repeated_name(&check_unique(r#"[{"x":{"a":1,"b":[{}],"a":2}}]"#).unwrap_err()));
+        assert!(is_repeated_name(
+            &check_unique(r#"[{"x":{"a":1,"b":[{}],"a":2}}]"#).unwrap_err()
+        ));
         check_unique(r#"{"a":{"a":{"b":[1,-1,1.5,true,null,"x"]}},"b":[]}"#).unwrap();
     }
 

@@ -1,6 +1,8 @@
 //! SHA-1 signing, which aws-lc-rs does not offer (it only verifies): the one place of this crate
 //! with `unsafe`, and as little of it as there can be. Only an app that is set to `RSA` comes
-//! here, so the key is parsed for each signature rather than kept behind a pointer.
+//! here, so the key is parsed for each signature rather than kept behind a pointer. Bytes pass
+//! between this module and aws-lc-rs, never pointers, so the two need not be of one version; one
+//! version keeps a second copy of aws-lc out of the binary.
 
 use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 

@@ -62,7 +62,10 @@ impl SelectedApp {
 
 impl fmt::Debug for SelectedApp {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_tuple("SelectedApp").field(&self.id()).finish()
+        formatter
+            .debug_tuple("SelectedApp")
+            .field(&self.id())
+            .finish()
     }
 }
 
@@ -83,13 +86,23 @@ impl Alipay {
     ///
     /// # Errors
     /// Names the field that is wrong.
-    pub async fn from_file(gateway: Gateway, file: PathBuf, clock: Clock) -> Result<Self, StartUpError> {
+    pub async fn from_file(
+        gateway: Gateway,
+        file: PathBuf,
+        clock: Clock,
+    ) -> Result<Self, StartUpError> {
         let location = Location::File(file);
         let apps = load(&location).await?;
         Ok(Self::with(gateway, apps, clock, Some(location), false))
     }
 
-    fn with(gateway: Gateway, apps: Apps, clock: Clock, location: Option<Location>, allow_caller_keys: bool) -> Self {
+    fn with(
+        gateway: Gateway,
+        apps: Apps,
+        clock: Clock,
+        location: Option<Location>,
+        allow_caller_keys: bool,
+    ) -> Self {
         let shared = Shared {
             apps: RwLock::new(Arc::new(apps)),
             location,
@@ -97,7 +110,10 @@ impl Alipay {
             clock,
             allow_caller_keys,
         };
-        Self { gateway, shared: Arc::new(shared) }
+        Self {
+            gateway,
+            shared: Arc::new(shared),
+        }
     }
 
     /// From the environment: `ALIPAY_CONFIG_FILE` or `ALIPAY_CONFIG_SECRET`. The keys are parsed and a connection to the default
@@ -114,7 +130,13 @@ impl Alipay {
             gateway.open_connection(&default.app.gateway).await;
         }
         let allow_caller_keys = setting(CALLER_KEYS).as_deref() == Some("true");
-        Ok(Self::with(gateway, apps, clock, Some(location), allow_caller_keys))
+        Ok(Self::with(
+            gateway,
+            apps,
+            clock,
+            Some(location),
+            allow_caller_keys,
+        ))
     }
 
     /// The app that an input's `appid` and `privateKey` choose.
@@ -127,14 +149,23 @@ impl Alipay {
         if private_key.is_some() && (door == Door::Http || !self.shared.allow_caller_keys) {
             return Err(Failure::forbidden(match door {
                 Door::Http => "privateKey: never accepted over HTTP; keys stay on the server",
-                Door::Direct => "privateKey: not accepted by this deployment; configure the app, or set ALIPAY_ALLOW_CALLER_KEYS=true",
+                Door::Direct => {
+                    "privateKey: not accepted by this deployment; configure the app, or set ALIPAY_ALLOW_CALLER_KEYS=true"
+                }
             }));
         }
-        let settings = self.apps().get(app_id).cloned().ok_or_else(|| Failure::new(Outcome::UnknownApp))?;
+        let settings = self
+            .apps()
+            .get(app_id)
+            .cloned()
+            .ok_or_else(|| Failure::new(Outcome::UnknownApp))?;
         let own_key = private_key
             .map(|text| {
                 SigningKey::from_text(text.expose_secret())
-                    .map(|signing_key| App { signing_key, ..settings.app.clone() })
+                    .map(|signing_key| App {
+                        signing_key,
+                        ..settings.app.clone()
+                    })
                     .map_err(|error| Failure::invalid("privateKey", error.to_string()))
             })
             .transpose()?;
@@ -149,10 +180,17 @@ impl Alipay {
     ///
     /// # Errors
     /// As [`Gateway::call`].
-    pub async fn call(&self, app: &SelectedApp, call: &Call, deadline: Deadline) -> Result<Reply, GatewayError> {
+    pub async fn call(
+        &self,
+        app: &SelectedApp,
+        call: &Call,
+        deadline: Deadline,
+    ) -> Result<Reply, GatewayError> {
         let result = self.gateway.call(app.gateway_app(), call, deadline).await;
         match &result {
-            Err(GatewayError::Refused(refusal)) if refusal.is_wrong_signature() && app.own_key.is_none() => {
+            Err(GatewayError::Refused(refusal))
+                if refusal.is_wrong_signature() && app.own_key.is_none() =>
+            {
                 match self.changed_app(app).await {
                     Some(changed) => self.gateway.call(&changed.app, call, deadline).await,
                     None => result,
@@ -168,23 +206,37 @@ impl Alipay {
     }
 
     fn apps(&self) -> Arc<Apps> {
-        self.shared.apps.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.shared
+            .apps
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// The settings of `app` from a fresh reading, if they hold another key.
     async fn changed_app(&self, app: &SelectedApp) -> Option<Arc<AppSettings>> {
         self.reload_at_most_once_a_minute().await;
         let fresh = self.apps().get(Some(app.id())).cloned()?;
-        let same = fresh.app.signing_key.verifying_key() == app.settings.app.signing_key.verifying_key();
+        let same =
+            fresh.app.signing_key.verifying_key() == app.settings.app.signing_key.verifying_key();
         (!same).then_some(fresh)
     }
 
     async fn reload_at_most_once_a_minute(&self) {
-        let Some(location) = &self.shared.location else { return };
+        let Some(location) = &self.shared.location else {
+            return;
+        };
         {
-            let mut last = self.shared.last_reload.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut last = self
+                .shared
+                .last_reload
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
             let now = (self.shared.clock)();
-            let too_soon = last.is_some_and(|last| now.duration_since(last).is_ok_and(|since| since < RELOAD_PAUSE));
+            let too_soon = last.is_some_and(|last| {
+                now.duration_since(last)
+                    .is_ok_and(|since| since < RELOAD_PAUSE)
+            });
             if too_soon {
                 return;
             }
@@ -192,15 +244,26 @@ impl Alipay {
         }
         match load(location).await {
             Ok(apps) => {
-                *self.shared.apps.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(apps);
-                tracing::warn!("the gateway refused a signature; the document of apps was read again");
+                *self
+                    .shared
+                    .apps
+                    .write()
+                    .unwrap_or_else(PoisonError::into_inner) = Arc::new(apps);
+                tracing::warn!(
+                    "the gateway refused a signature; the document of apps was read again"
+                );
             }
-            Err(error) => tracing::error!(%error, "the document of apps could not be read again; the loaded one stays"),
+            Err(error) => {
+                tracing::error!(%error, "the document of apps could not be read again; the loaded one stays")
+            }
         }
     }
 }
 
 async fn load(location: &Location) -> Result<Apps, StartUpError> {
     let document = location.read(CONFIG_FILE, CONFIG_SECRET).await?;
-    Ok(Apps::from_document(&document.text, document.folder.as_deref())?)
+    Ok(Apps::from_document(
+        &document.text,
+        document.folder.as_deref(),
+    )?)
 }

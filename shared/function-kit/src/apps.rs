@@ -21,7 +21,10 @@ pub struct AppsError {
 
 impl AppsError {
     fn new(field: impl Into<String>, problem: impl Into<String>) -> Self {
-        Self { field: field.into(), problem: problem.into() }
+        Self {
+            field: field.into(),
+            problem: problem.into(),
+        }
     }
 }
 
@@ -39,10 +42,12 @@ pub struct AppSettings {
 impl AppSettings {
     /// Whether `request` may call `method` for this app.
     pub fn allows(&self, method: &str) -> bool {
-        self.request_methods.iter().any(|allowed| match allowed.strip_suffix('*') {
-            Some(prefix) => method.starts_with(prefix),
-            None => method == allowed,
-        })
+        self.request_methods
+            .iter()
+            .any(|allowed| match allowed.strip_suffix('*') {
+                Some(prefix) => method.starts_with(prefix),
+                None => method == allowed,
+            })
     }
 }
 
@@ -76,12 +81,26 @@ impl Apps {
         let document: Document = read(text.expose_secret())?;
         let mut entries: Vec<(String, AppEntry)> = Vec::new();
         let mut default = document.default;
-        if let Some(app) = document.mp_alipay.and_then(|platform| platform.oauth).and_then(|oauth| oauth.alipay) {
+        if let Some(app) = document
+            .mp_alipay
+            .and_then(|platform| platform.oauth)
+            .and_then(|oauth| oauth.alipay)
+        {
             default = default.or_else(|| app.appid.clone());
             entries.push(("mp-alipay.oauth.alipay".to_owned(), app));
         }
-        let further = document.vk.and_then(|vk| vk.oauth).and_then(|oauth| oauth.alipay).map(|alipay| alipay.list).unwrap_or_default();
-        entries.extend(further.into_iter().enumerate().map(|(index, app)| (format!("vk.oauth.alipay.list[{index}]"), app)));
+        let further = document
+            .vk
+            .and_then(|vk| vk.oauth)
+            .and_then(|oauth| oauth.alipay)
+            .map(|alipay| alipay.list)
+            .unwrap_or_default();
+        entries.extend(
+            further
+                .into_iter()
+                .enumerate()
+                .map(|(index, app)| (format!("vk.oauth.alipay.list[{index}]"), app)),
+        );
         for (index, app) in document.apps.unwrap_or_default().into_iter().enumerate() {
             entries.push((format!("apps[{index}]"), app));
         }
@@ -93,17 +112,26 @@ impl Apps {
             let id = settings.app.app_id.clone();
             only.get_or_insert_with(|| settings.clone());
             if by_id.insert(id, settings).is_some() {
-                return Err(AppsError::new(format!("{path}.appid"), "stands twice; give every app once"));
+                return Err(AppsError::new(
+                    format!("{path}.appid"),
+                    "stands twice; give every app once",
+                ));
             }
         }
-        let only = only.ok_or_else(|| AppsError::new("apps", "is missing or empty; give at least one app"))?;
+        let only = only
+            .ok_or_else(|| AppsError::new("apps", "is missing or empty; give at least one app"))?;
         let default = match default {
             Some(id) => by_id
                 .get(&id)
                 .cloned()
                 .ok_or_else(|| AppsError::new("default", "must be the appid of one of the apps"))?,
             None if by_id.len() == 1 => only,
-            None => return Err(AppsError::new("default", "is missing; say which of the apps is used when a call names none")),
+            None => {
+                return Err(AppsError::new(
+                    "default",
+                    "is missing; say which of the apps is used when a call names none",
+                ));
+            }
         };
         Ok(Self { default, by_id })
     }
@@ -124,9 +152,20 @@ fn read(text: &str) -> Result<Document, AppsError> {
                     None => text.to_owned(),
                 }
             }
-            _ => format!("is not JSON (line {}, column {})", inner.line(), inner.column()),
+            _ => format!(
+                "is not JSON (line {}, column {})",
+                inner.line(),
+                inner.column()
+            ),
         };
-        AppsError::new(if path == "." { "document".to_owned() } else { path }, problem)
+        AppsError::new(
+            if path == "." {
+                "document".to_owned()
+            } else {
+                path
+            },
+            problem,
+        )
     })
 }
 
@@ -213,15 +252,30 @@ impl KeySource {
 
 impl AppEntry {
     fn build(self, path: &str, folder: Option<&Path>) -> Result<AppSettings, AppsError> {
-        let wrong = |field: &str, problem: String| AppsError::new(format!("{path}.{field}"), problem);
+        let wrong =
+            |field: &str, problem: String| AppsError::new(format!("{path}.{field}"), problem);
 
-        let app_id = self.appid.filter(|id| !id.is_empty()).ok_or_else(|| wrong("appid", "is missing".to_owned()))?;
+        let app_id = self
+            .appid
+            .filter(|id| !id.is_empty())
+            .ok_or_else(|| wrong("appid", "is missing".to_owned()))?;
         if app_id.len() > 32 || !app_id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-            return Err(wrong("appid", "must be Alipay's app id: at most 32 letters and digits, 16 digits as a rule".to_owned()));
+            return Err(wrong(
+                "appid",
+                "must be Alipay's app id: at most 32 letters and digits, 16 digits as a rule"
+                    .to_owned(),
+            ));
         }
         // They are read so that a document written for certificate mode says what is wrong with it instead of being half used.
-        if self.app_cert.is_some() || self.alipay_cert.is_some() || self.alipay_root_cert.is_some() {
-            let field = if self.app_cert.is_some() { "appCert" } else if self.alipay_cert.is_some() { "alipayCert" } else { "alipayRootCert" };
+        if self.app_cert.is_some() || self.alipay_cert.is_some() || self.alipay_root_cert.is_some()
+        {
+            let field = if self.app_cert.is_some() {
+                "appCert"
+            } else if self.alipay_cert.is_some() {
+                "alipayCert"
+            } else {
+                "alipayRootCert"
+            };
             return Err(wrong(field, "certificate mode is not supported by this version; use key mode (密钥) with alipayPublicKey".to_owned()));
         }
         let _ = (self.aes_key, self.pid);
@@ -231,7 +285,11 @@ impl AppEntry {
                 .ok_or_else(|| wrong(field, missing.to_owned()))
                 .and_then(|source| source.text(folder).map_err(|problem| wrong(field, problem)))
         };
-        let private_key = key_text("privateKey", self.private_key, "is missing; it is the app's own private key (应用私钥)")?;
+        let private_key = key_text(
+            "privateKey",
+            self.private_key,
+            "is missing; it is the app's own private key (应用私钥)",
+        )?;
         let signing_key = SigningKey::from_text(private_key.expose_secret())
             .map_err(|error| wrong("privateKey", error.to_string()))?;
         let alipay_key = key_text(
@@ -252,23 +310,46 @@ impl AppEntry {
             .map_err(|error| wrong("gateway", error.to_string()))?;
         let sign_type = match self.sign_type.as_deref() {
             None => SignType::Rsa2,
-            Some(text) => text.parse().map_err(|_| wrong("signType", "must be RSA2, or RSA for an old app".to_owned()))?,
+            Some(text) => text
+                .parse()
+                .map_err(|_| wrong("signType", "must be RSA2, or RSA for an old app".to_owned()))?,
         };
         let charset = match self.charset.as_deref() {
             None => Charset::Utf8,
-            Some(text) => text.parse().map_err(|_| wrong("charset", "must be utf-8, GBK or GB2312".to_owned()))?,
+            Some(text) => text
+                .parse()
+                .map_err(|_| wrong("charset", "must be utf-8, GBK or GB2312".to_owned()))?,
         };
-        if let Some(index) = self.request_methods.iter().position(|method| !is_method_pattern(method)) {
+        if let Some(index) = self
+            .request_methods
+            .iter()
+            .position(|method| !is_method_pattern(method))
+        {
             return Err(wrong(
                 &format!("requestMethods[{index}]"),
                 "must be a method such as alipay.trade.query, or a prefix ending in .* such as alipay.trade.*".to_owned(),
             ));
         }
-        if self.home_page.as_deref().is_some_and(|page| page.starts_with('/') || page.contains('?') || page.is_empty()) {
-            return Err(wrong("homePage", "must be a page's path such as pages/index/index, without leading / and without ?".to_owned()));
+        if self
+            .home_page
+            .as_deref()
+            .is_some_and(|page| page.starts_with('/') || page.contains('?') || page.is_empty())
+        {
+            return Err(wrong(
+                "homePage",
+                "must be a page's path such as pages/index/index, without leading / and without ?"
+                    .to_owned(),
+            ));
         }
         Ok(AppSettings {
-            app: App { app_id, signing_key, alipay_key, sign_type, charset, gateway },
+            app: App {
+                app_id,
+                signing_key,
+                alipay_key,
+                sign_type,
+                charset,
+                gateway,
+            },
             home_page: self.home_page,
             request_methods: self.request_methods,
         })
@@ -278,7 +359,10 @@ impl AppEntry {
 fn is_method_pattern(pattern: &str) -> bool {
     let name = pattern.strip_suffix(".*").unwrap_or(pattern);
     !name.is_empty()
-        && name
-            .split('.')
-            .all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit()))
+        && name.split('.').all(|part| {
+            !part.is_empty()
+                && part
+                    .bytes()
+                    .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+        })
 }

@@ -43,7 +43,11 @@ impl AwsEnvironment {
             None,
             "environment",
         );
-        Ok(Self { region, credentials, http_client: http_client() })
+        Ok(Self {
+            region,
+            credentials,
+            http_client: http_client(),
+        })
     }
 
     /// The endpoint that `variable` (`AWS_ENDPOINT_URL_DYNAMODB` …) or `AWS_ENDPOINT_URL` sets in place of the service's own.
@@ -62,7 +66,9 @@ impl AwsEnvironment {
 
     /// Three attempts with the SDK's jittered pauses.
     pub fn retries() -> RetryConfig {
-        RetryConfig::standard().with_max_attempts(3).with_initial_backoff(Duration::from_millis(50))
+        RetryConfig::standard()
+            .with_max_attempts(3)
+            .with_initial_backoff(Duration::from_millis(50))
     }
 }
 
@@ -73,7 +79,8 @@ fn http_client() -> SharedHttpClient {
 }
 
 fn new_http_client() -> SharedHttpClient {
-    let builder = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::AwsLc));
+    let builder =
+        aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::AwsLc));
     let roots = TrustStore::empty().with_pem_certificate(ROOTS);
     match TlsContext::builder().with_trust_store(roots).build() {
         Ok(context) => builder.tls_context(context).build_https(),
@@ -91,12 +98,20 @@ mod tests {
 
     #[test]
     fn every_compiled_in_root_is_one_that_browsers_trust() {
-        let trusted: Vec<&[u8]> = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().map(AsRef::as_ref).collect();
+        let trusted: Vec<&[u8]> = webpki_root_certs::TLS_SERVER_ROOT_CERTS
+            .iter()
+            .map(AsRef::as_ref)
+            .collect();
         let ours: Vec<Vec<u8>> = ROOTS
             .split("-----BEGIN CERTIFICATE-----")
             .skip(1)
             .map(|part| {
-                let body: String = part.split("-----END").next().unwrap().split_whitespace().collect();
+                let body: String = part
+                    .split("-----END")
+                    .next()
+                    .unwrap()
+                    .split_whitespace()
+                    .collect();
                 STANDARD.decode(body).unwrap()
             })
             .collect();

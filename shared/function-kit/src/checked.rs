@@ -1,9 +1,49 @@
 //! Types for inputs that cannot hold a bad value. Each is read from a JSON text, and says which rule a refused text breaks
 //! without quoting it.
 
+use std::fmt;
+use std::marker::PhantomData;
 use std::ops::Deref;
 
 use serde::Deserialize;
+use serde::de::{self, Deserializer, Visitor};
+
+/// Reads an optional text: `null` and the empty text, which vk clients send for what they leave out, count as absent.
+///
+/// # Errors
+/// The rule that the text breaks.
+pub fn optional<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    T: TryFrom<String, Error = Rule>,
+    D: Deserializer<'de>,
+{
+    struct Optional<T>(PhantomData<T>);
+
+    impl<T: TryFrom<String, Error = Rule>> Visitor<'_> for Optional<T> {
+        type Value = Option<T>;
+
+        fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+            formatter.write_str("a string")
+        }
+
+        fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+            self.visit_string(text.to_owned())
+        }
+
+        fn visit_string<E: de::Error>(self, text: String) -> Result<Self::Value, E> {
+            if text.is_empty() {
+                return Ok(None);
+            }
+            T::try_from(text).map(Some).map_err(E::custom)
+        }
+
+        fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+    }
+
+    deserializer.deserialize_any(Optional(PhantomData))
+}
 
 /// A non-empty text of at most `MAX` characters without control characters.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -60,16 +100,29 @@ impl TryFrom<String> for OpenId {
 
     /// Open ids are kept as they come; their alphabet is not documented, so only what no id can hold is refused.
     fn try_from(text: String) -> Result<Self, Rule> {
-        let fits = (1..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
-        if fits { Ok(Self(text)) } else { Err(Rule("must be a userId or openId: 1 to 128 visible ASCII characters".to_owned())) }
+        let fits =
+            (1..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+        if fits {
+            Ok(Self(text))
+        } else {
+            Err(Rule(
+                "must be a userId or openId: 1 to 128 visible ASCII characters".to_owned(),
+            ))
+        }
     }
 }
 
 impl OpenId {
     /// 16 digits beginning 2088 are a user id, anything else an open id.
     pub fn kind(&self) -> UserIdKind {
-        let is_user_id = self.0.len() == 16 && self.0.starts_with("2088") && self.0.bytes().all(|byte| byte.is_ascii_digit());
-        if is_user_id { UserIdKind::UserId } else { UserIdKind::OpenId }
+        let is_user_id = self.0.len() == 16
+            && self.0.starts_with("2088")
+            && self.0.bytes().all(|byte| byte.is_ascii_digit());
+        if is_user_id {
+            UserIdKind::UserId
+        } else {
+            UserIdKind::OpenId
+        }
     }
 }
 
@@ -92,7 +145,10 @@ mod tests {
     #[test]
     fn a_text_counts_characters_not_bytes() {
         assert_eq!(&*text::<2>("推广").unwrap(), "推广");
-        assert_eq!(text::<2>("推广了").unwrap_err().0, "must have at most 2 characters");
+        assert_eq!(
+            text::<2>("推广了").unwrap_err().0,
+            "must have at most 2 characters"
+        );
         assert!(text::<2>("").is_err());
         assert!(text::<9>("a\nb").is_err());
     }
@@ -104,7 +160,10 @@ mod tests {
         assert_eq!(kind("208841196457419"), UserIdKind::OpenId);
         assert_eq!(kind("20884119645741970"), UserIdKind::OpenId);
         assert_eq!(kind("208841196457419x"), UserIdKind::OpenId);
-        assert_eq!(kind("074a1CcTG1LelxKe4xQC0zgNdId0nxi95b5lsNpazWYoCo5"), UserIdKind::OpenId);
+        assert_eq!(
+            kind("074a1CcTG1LelxKe4xQC0zgNdId0nxi95b5lsNpazWYoCo5"),
+            UserIdKind::OpenId
+        );
     }
 
     #[test]

@@ -19,7 +19,11 @@ pub struct Success<Fields> {
 impl<Fields> Success<Fields> {
     /// A success with `msg`, in vk's words where vk has some.
     pub fn new(msg: impl Into<Cow<'static, str>>, fields: Fields) -> Self {
-        Self { code: 0, msg: msg.into(), fields }
+        Self {
+            code: 0,
+            msg: msg.into(),
+            fields,
+        }
     }
 }
 
@@ -61,7 +65,11 @@ pub(crate) struct Answer {
 impl Answer {
     pub(crate) fn success<Fields: Serialize>(success: &Success<Fields>) -> Result<Self, Failure> {
         let body = to_raw_value(success).map_err(Failure::internal)?;
-        Ok(Self { status: 200, retry_after_seconds: None, body })
+        Ok(Self {
+            status: 200,
+            retry_after_seconds: None,
+            body,
+        })
     }
 
     pub(crate) fn failure(outcome: &Outcome, request_id: &str) -> Self {
@@ -71,7 +79,9 @@ impl Answer {
             _ => None,
         };
         let envelope = FailureEnvelope {
-            code: refusal.map_or(Code::Own(-1), |refusal| Code::Alipay(refusal.sub_code.as_deref().unwrap_or(&refusal.code))),
+            code: refusal.map_or(Code::Own(-1), |refusal| {
+                Code::Alipay(refusal.sub_code.as_deref().unwrap_or(&refusal.code))
+            }),
             msg: refusal.map_or_else(|| outcome.message(), refused_message),
             error: row.slug,
             gateway_code: refusal.map(|refusal| refusal.code.as_str()),
@@ -84,7 +94,11 @@ impl Answer {
         };
         // Texts, a number and a boolean always serialise.
         let body = to_raw_value(&envelope).unwrap_or_default();
-        Self { status: row.status, retry_after_seconds: outcome.retry_after_seconds(), body }
+        Self {
+            status: row.status,
+            retry_after_seconds: outcome.retry_after_seconds(),
+            body,
+        }
     }
 
     /// The answer in the form that `door` expects.
@@ -165,18 +179,32 @@ mod tests {
 
     #[test]
     fn the_http_door_gets_status_headers_and_the_same_body() {
-        let outcome = Outcome::TemporarilyUnavailable { retry_after_seconds: 2, advice: String::new() };
+        let outcome = Outcome::TemporarilyUnavailable {
+            retry_after_seconds: 2,
+            advice: String::new(),
+        };
         let direct = body(Answer::failure(&outcome, "r-1"));
-        let http: Value = serde_json::from_str(Answer::failure(&outcome, "r-1").through(Door::Http).get()).unwrap();
+        let http: Value =
+            serde_json::from_str(Answer::failure(&outcome, "r-1").through(Door::Http).get())
+                .unwrap();
         assert_eq!(http["statusCode"], 503);
         assert_eq!(http["headers"]["retry-after"], "2");
-        assert_eq!(http["headers"]["content-type"], "application/json; charset=utf-8");
-        assert_eq!(serde_json::from_str::<Value>(http["body"].as_str().unwrap()).unwrap(), direct);
+        assert_eq!(
+            http["headers"]["content-type"],
+            "application/json; charset=utf-8"
+        );
+        assert_eq!(
+            serde_json::from_str::<Value>(http["body"].as_str().unwrap()).unwrap(),
+            direct
+        );
     }
 
     #[test]
     fn a_success_begins_with_code_and_msg() {
         let answer = Answer::success(&Success::new("ok", json!({"appid": "1"}))).unwrap();
-        assert_eq!(answer.through(Door::Direct).get(), r#"{"code":0,"msg":"ok","appid":"1"}"#);
+        assert_eq!(
+            answer.through(Door::Direct).get(),
+            r#"{"code":0,"msg":"ok","appid":"1"}"#
+        );
     }
 }

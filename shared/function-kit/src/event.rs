@@ -120,7 +120,12 @@ struct Identity {
 pub(crate) fn open(event: &str) -> Opened<'_> {
     let marks = match serde_json::from_str::<Marks<'_>>(event) {
         Ok(marks) if event.trim_start().starts_with('{') => marks,
-        _ => return direct(Err(Failure::invalid("event", "must be a JSON object with the function's arguments"))),
+        _ => {
+            return direct(Err(Failure::invalid(
+                "event",
+                "must be a JSON object with the function's arguments",
+            )));
+        }
     };
     if marks.request_context.is_some() {
         return match serde_json::from_str::<HttpEvent>(event) {
@@ -135,7 +140,11 @@ pub(crate) fn open(event: &str) -> Opened<'_> {
 }
 
 fn direct(arguments: Result<Cow<'_, str>, Failure>) -> Opened<'_> {
-    Opened { door: Door::Direct, origin: Origin::default(), arguments }
+    Opened {
+        door: Door::Direct,
+        origin: Origin::default(),
+        arguments,
+    }
 }
 
 fn other_trigger() -> Failure {
@@ -148,10 +157,14 @@ fn other_trigger() -> Failure {
 fn open_http(event: HttpEvent) -> Opened<'static> {
     let context = event.request_context;
     let origin = match (context.http, context.identity) {
-        (Some(http), _) => Origin { address: http.source_ip.unwrap_or_default(), agent: http.user_agent.unwrap_or_default() },
-        (None, Some(identity)) if context.http_method.is_some() => {
-            Origin { address: identity.source_ip.unwrap_or_default(), agent: identity.user_agent.unwrap_or_default() }
-        }
+        (Some(http), _) => Origin {
+            address: http.source_ip.unwrap_or_default(),
+            agent: http.user_agent.unwrap_or_default(),
+        },
+        (None, Some(identity)) if context.http_method.is_some() => Origin {
+            address: identity.source_ip.unwrap_or_default(),
+            agent: identity.user_agent.unwrap_or_default(),
+        },
         (None, _) if context.http_method.is_some() && context.elb.is_none() => Origin::default(),
         _ => return direct(Err(other_trigger())),
     };
@@ -164,18 +177,27 @@ fn open_http(event: HttpEvent) -> Opened<'static> {
 
 fn body_text(body: Option<String>, is_base64: bool) -> Result<String, Failure> {
     let body = body.unwrap_or_default();
-    let too_large = || Failure::new(Outcome::TooLarge { limit: "a body may have 1 MiB".to_owned() });
+    let too_large = || {
+        Failure::new(Outcome::TooLarge {
+            limit: "a body may have 1 MiB".to_owned(),
+        })
+    };
     let text = if is_base64 {
         if body.len() > MAX_BODY_BYTES.div_ceil(3) * 4 {
             return Err(too_large());
         }
-        let bytes = STANDARD.decode(&body).map_err(|_| Failure::invalid("body", "is marked as base64 but is not"))?;
+        let bytes = STANDARD
+            .decode(&body)
+            .map_err(|_| Failure::invalid("body", "is marked as base64 but is not"))?;
         String::from_utf8(bytes).map_err(|_| Failure::invalid("body", "must be UTF-8"))?
     } else {
         body
     };
     if text.trim().is_empty() {
-        return Err(Failure::invalid("body", "is empty; send the arguments as a JSON object"));
+        return Err(Failure::invalid(
+            "body",
+            "is empty; send the arguments as a JSON object",
+        ));
     }
     check_json(&text)?;
     Ok(text)
@@ -209,7 +231,10 @@ mod tests {
             let event = event.to_string();
             let opened = open(&event);
             assert_eq!(opened.door, Door::Http);
-            assert_eq!((opened.origin.address.as_str(), opened.origin.agent.as_str()), ("192.0.2.1", "a"));
+            assert_eq!(
+                (opened.origin.address.as_str(), opened.origin.agent.as_str()),
+                ("192.0.2.1", "a")
+            );
             assert_eq!(opened.arguments.unwrap(), r#"{"code":"c"}"#);
         }
     }
@@ -237,10 +262,23 @@ mod tests {
 
     #[test]
     fn a_missing_empty_or_undecodable_body_names_the_body() {
-        for (body, base64) in [(json!(null), false), (json!(""), false), (json!("  "), false), (json!("%"), true), (json!("/w=="), true), (json!("{"), false), (json!("[]"), false)] {
-            let event = json!({"requestContext":{"http":{}},"body":body,"isBase64Encoded":base64}).to_string();
+        for (body, base64) in [
+            (json!(null), false),
+            (json!(""), false),
+            (json!("  "), false),
+            (json!("%"), true),
+            (json!("/w=="), true),
+            (json!("{"), false),
+            (json!("[]"), false),
+        ] {
+            let event = json!({"requestContext":{"http":{}},"body":body,"isBase64Encoded":base64})
+                .to_string();
             let opened = open(&event);
-            assert_eq!((opened.door, field(&opened).as_str()), (Door::Http, "body"), "{event}");
+            assert_eq!(
+                (opened.door, field(&opened).as_str()),
+                (Door::Http, "body"),
+                "{event}"
+            );
         }
     }
 }

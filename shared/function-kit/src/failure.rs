@@ -118,10 +118,14 @@ impl Outcome {
             Self::TooLarge { limit } => format!("the input is too large: {limit}"),
             Self::RateLimited { .. } => "too many calls".to_owned(),
             Self::GatewayRefused(refusal) => refused_message(refusal),
-            Self::GatewayUnverified => "the gateway's reply could not be verified and was discarded".to_owned(),
+            Self::GatewayUnverified => {
+                "the gateway's reply could not be verified and was discarded".to_owned()
+            }
             Self::GatewayUnreachable => "Alipay's gateway could not be reached".to_owned(),
             Self::GatewayTimeout => "Alipay's gateway did not answer in time".to_owned(),
-            Self::TemporarilyUnavailable { .. } => "the service is temporarily unavailable".to_owned(),
+            Self::TemporarilyUnavailable { .. } => {
+                "the service is temporarily unavailable".to_owned()
+            }
             Self::Reauthorize => "the user's authorisation has ended".to_owned(),
             Self::Internal => "an internal error; the log has it under this request_id".to_owned(),
         }
@@ -157,9 +161,13 @@ impl Outcome {
     /// Seconds for the `Retry-After` header.
     pub(crate) fn retry_after_seconds(&self) -> Option<u32> {
         match self {
-            Self::RateLimited { retry_after_seconds } | Self::TemporarilyUnavailable { retry_after_seconds, .. } => {
-                Some(*retry_after_seconds)
+            Self::RateLimited {
+                retry_after_seconds,
             }
+            | Self::TemporarilyUnavailable {
+                retry_after_seconds,
+                ..
+            } => Some(*retry_after_seconds),
             _ => None,
         }
     }
@@ -171,29 +179,43 @@ pub(crate) fn refused_message(refusal: &Refusal) -> String {
 }
 
 pub(crate) fn public_sub_msg(refusal: &Refusal) -> Option<&str> {
-    let of_signature_family = refusal.sub_code.as_deref().is_some_and(|sub_code| sub_code.contains("signature"));
+    let of_signature_family = refusal
+        .sub_code
+        .as_deref()
+        .is_some_and(|sub_code| sub_code.contains("signature"));
     refusal.sub_msg.as_deref().filter(|_| !of_signature_family)
 }
 
 impl Failure {
     /// A failure without a cause worth logging.
     pub fn new(outcome: Outcome) -> Self {
-        Self { outcome, cause: None }
+        Self {
+            outcome,
+            cause: None,
+        }
     }
 
     /// A failure whose cause goes to the log, and only there.
     pub fn caused_by(outcome: Outcome, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self { outcome, cause: Some(cause.into()) }
+        Self {
+            outcome,
+            cause: Some(cause.into()),
+        }
     }
 
     /// `field` breaks `rule`. The rule is a sentence for the caller; it never quotes the value.
     pub fn invalid(field: impl Into<String>, rule: impl Into<String>) -> Self {
-        Self::new(Outcome::InvalidArgument { field: field.into(), rule: rule.into() })
+        Self::new(Outcome::InvalidArgument {
+            field: field.into(),
+            rule: rule.into(),
+        })
     }
 
     /// Not allowed.
     pub fn forbidden(reason: impl Into<String>) -> Self {
-        Self::new(Outcome::Forbidden { reason: reason.into() })
+        Self::new(Outcome::Forbidden {
+            reason: reason.into(),
+        })
     }
 
     /// A fault of ours.
@@ -228,16 +250,20 @@ impl From<GatewayError> for Failure {
     fn from(error: GatewayError) -> Self {
         let outcome = match &error {
             GatewayError::Refused(refusal) => Outcome::GatewayRefused(refusal.clone()),
-            GatewayError::Unverified { .. } | GatewayError::Malformed { .. } => Outcome::GatewayUnverified,
+            GatewayError::Unverified { .. } | GatewayError::Malformed { .. } => {
+                Outcome::GatewayUnverified
+            }
             GatewayError::Unreachable { .. } => Outcome::GatewayUnreachable,
             GatewayError::TimedOut => Outcome::GatewayTimeout,
             GatewayError::NoTimeLeft => Outcome::TemporarilyUnavailable {
                 retry_after_seconds: 1,
-                advice: "nothing was sent to Alipay; the function's time limit was nearly reached".to_owned(),
+                advice: "nothing was sent to Alipay; the function's time limit was nearly reached"
+                    .to_owned(),
             },
-            GatewayError::Unencodable(unmappable) => {
-                Outcome::InvalidArgument { field: "input".to_owned(), rule: unmappable.to_string() }
-            }
+            GatewayError::Unencodable(unmappable) => Outcome::InvalidArgument {
+                field: "input".to_owned(),
+                rule: unmappable.to_string(),
+            },
             GatewayError::Signing(_) => Outcome::Internal,
         };
         Self::caused_by(outcome, error)
@@ -249,40 +275,104 @@ mod tests {
     use super::*;
 
     fn refusal(code: &str, sub_code: &str) -> Refusal {
-        Refusal { code: code.to_owned(), sub_code: Some(sub_code.to_owned()), msg: "m".to_owned(), sub_msg: Some("canary".to_owned()), trace_id: None }
+        Refusal {
+            code: code.to_owned(),
+            sub_code: Some(sub_code.to_owned()),
+            msg: "m".to_owned(),
+            sub_msg: Some("canary".to_owned()),
+            trace_id: None,
+        }
     }
 
     #[test]
     fn every_outcome_has_its_row() {
         let text = String::new;
         let rows = [
-            (Outcome::InvalidArgument { field: text(), rule: text() }, "invalid_argument", 400, false),
+            (
+                Outcome::InvalidArgument {
+                    field: text(),
+                    rule: text(),
+                },
+                "invalid_argument",
+                400,
+                false,
+            ),
             (Outcome::Unauthenticated, "unauthenticated", 401, false),
-            (Outcome::Forbidden { reason: text() }, "forbidden", 403, false),
+            (
+                Outcome::Forbidden { reason: text() },
+                "forbidden",
+                403,
+                false,
+            ),
             (Outcome::UnknownApp, "unknown_app", 404, false),
             (Outcome::NotFound { what: text() }, "not_found", 404, false),
             (Outcome::Conflict { reason: text() }, "conflict", 409, false),
             (Outcome::TooLarge { limit: text() }, "too_large", 413, false),
-            (Outcome::RateLimited { retry_after_seconds: 1 }, "rate_limited", 429, true),
-            (Outcome::GatewayRefused(refusal("40002", "isv.code-invalid")), "gateway_refused", 400, false),
-            (Outcome::GatewayRefused(refusal("40006", "isv.insufficient-isv-permissions")), "gateway_refused", 422, false),
-            (Outcome::GatewayRefused(refusal("20000", "isp.unknow-error")), "gateway_refused", 422, true),
+            (
+                Outcome::RateLimited {
+                    retry_after_seconds: 1,
+                },
+                "rate_limited",
+                429,
+                true,
+            ),
+            (
+                Outcome::GatewayRefused(refusal("40002", "isv.code-invalid")),
+                "gateway_refused",
+                400,
+                false,
+            ),
+            (
+                Outcome::GatewayRefused(refusal("40006", "isv.insufficient-isv-permissions")),
+                "gateway_refused",
+                422,
+                false,
+            ),
+            (
+                Outcome::GatewayRefused(refusal("20000", "isp.unknow-error")),
+                "gateway_refused",
+                422,
+                true,
+            ),
             (Outcome::GatewayUnverified, "gateway_unverified", 502, false),
-            (Outcome::GatewayUnreachable, "gateway_unreachable", 502, true),
+            (
+                Outcome::GatewayUnreachable,
+                "gateway_unreachable",
+                502,
+                true,
+            ),
             (Outcome::GatewayTimeout, "gateway_timeout", 504, true),
-            (Outcome::TemporarilyUnavailable { retry_after_seconds: 1, advice: text() }, "temporarily_unavailable", 503, true),
+            (
+                Outcome::TemporarilyUnavailable {
+                    retry_after_seconds: 1,
+                    advice: text(),
+                },
+                "temporarily_unavailable",
+                503,
+                true,
+            ),
             (Outcome::Reauthorize, "reauthorize", 401, false),
             (Outcome::Internal, "internal", 500, false),
         ];
         for (outcome, slug, status, retryable) in rows {
             let row = outcome.row();
-            assert_eq!((row.slug, row.status, outcome.retryable()), (slug, status, retryable), "{outcome:?}");
+            assert_eq!(
+                (row.slug, row.status, outcome.retryable()),
+                (slug, status, retryable),
+                "{outcome:?}"
+            );
         }
     }
 
     #[test]
     fn the_signed_text_that_a_signature_error_echoes_is_not_passed_on() {
-        assert_eq!(refused_message(&refusal("40002", "isv.invalid-signature")), "m");
-        assert_eq!(refused_message(&refusal("40002", "isv.code-invalid")), "canary");
+        assert_eq!(
+            refused_message(&refusal("40002", "isv.invalid-signature")),
+            "m"
+        );
+        assert_eq!(
+            refused_message(&refusal("40002", "isv.code-invalid")),
+            "canary"
+        );
     }
 }

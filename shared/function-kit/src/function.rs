@@ -76,7 +76,14 @@ impl<F: Function> Service<F> {
     async fn answer(&self, opened: Opened<'_>, invocation: &Invocation) -> Result<Answer, Failure> {
         let arguments = opened.arguments?;
         let choice: AppChoice = parse(&arguments)?;
-        let app = self.alipay.select(choice.appid.as_deref(), choice.private_key.as_ref(), opened.door).await?;
+        let app = self
+            .alipay
+            .select(
+                choice.appid.as_deref(),
+                choice.private_key.as_ref(),
+                opened.door,
+            )
+            .await?;
         Span::current().record("appid", app.id());
         let caller = Caller {
             door: opened.door,
@@ -99,7 +106,10 @@ fn parse<T: DeserializeOwned>(arguments: &str) -> Result<T, Failure> {
         let reason = error.into_inner().to_string();
         let reason = reason.split(" at line ").next().unwrap_or_default();
         // serde states what is missing as a message of the object, and quotes values of a wrong type.
-        match reason.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`')) {
+        match reason
+            .strip_prefix("missing field `")
+            .and_then(|rest| rest.strip_suffix('`'))
+        {
             Some(missing) if path == "." => Failure::invalid(missing, "is required"),
             Some(missing) => Failure::invalid(format!("{path}.{missing}"), "is required"),
             None if path == "." => Failure::invalid("body", without_value(reason)),
@@ -157,14 +167,32 @@ fn log_failure(failure: &Failure, door: Door, duration_ms: u128) {
     let row = failure.outcome().row();
     let cause = failure.cause().map(chain).unwrap_or_default();
     let (sub_code, field) = match failure.outcome() {
-        Outcome::GatewayRefused(refusal) => (refusal.sub_code.as_deref().unwrap_or(&refusal.code), ""),
+        Outcome::GatewayRefused(refusal) => {
+            (refusal.sub_code.as_deref().unwrap_or(&refusal.code), "")
+        }
         Outcome::InvalidArgument { field, .. } => ("", field.as_str()),
         _ => ("", ""),
     };
     if row.status >= 500 {
-        tracing::error!(outcome = row.slug, ?door, duration_ms, sub_code, field, cause, "failed");
+        tracing::error!(
+            outcome = row.slug,
+            ?door,
+            duration_ms,
+            sub_code,
+            field,
+            cause,
+            "failed"
+        );
     } else {
-        tracing::warn!(outcome = row.slug, ?door, duration_ms, sub_code, field, cause, "refused");
+        tracing::warn!(
+            outcome = row.slug,
+            ?door,
+            duration_ms,
+            sub_code,
+            field,
+            cause,
+            "refused"
+        );
     }
 }
 
@@ -207,11 +235,21 @@ mod tests {
     #[test]
     fn a_wrong_input_names_its_field_and_never_quotes_its_value() {
         assert_eq!(refused("{}"), ("code".to_owned(), "is required".to_owned()));
-        assert_eq!(refused(r#"{"code":1}"#), ("code".to_owned(), "must be a string".to_owned()));
-        assert_eq!(refused(r#"{"code":"c","data":{}}"#), ("data.size".to_owned(), "is required".to_owned()));
+        assert_eq!(
+            refused(r#"{"code":1}"#),
+            ("code".to_owned(), "must be a string".to_owned())
+        );
+        assert_eq!(
+            refused(r#"{"code":"c","data":{}}"#),
+            ("data.size".to_owned(), "is required".to_owned())
+        );
         let (field, rule) = refused(r#"{"code":"c","data":{"size":"canary"}}"#);
         assert_eq!((field.as_str(), rule.as_str()), ("data.size", "must be u8"));
-        assert!(refused(r#"{"code":"c","code":"d"}"#).1.contains("duplicate field"));
+        assert!(
+            refused(r#"{"code":"c","code":"d"}"#)
+                .1
+                .contains("duplicate field")
+        );
     }
 
     #[test]

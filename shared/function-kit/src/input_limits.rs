@@ -12,7 +12,9 @@ const MAX_MEMBERS: usize = 10_000;
 /// Checks that `text` is one JSON object within the limits.
 pub(crate) fn check_json(text: &str) -> Result<(), Failure> {
     if text.len() > MAX_BODY_BYTES {
-        return Err(Failure::new(Outcome::TooLarge { limit: "1 MiB at most".to_owned() }));
+        return Err(Failure::new(Outcome::TooLarge {
+            limit: "1 MiB at most".to_owned(),
+        }));
     }
     let (depth, members) = measure(text);
     if depth > MAX_DEPTH {
@@ -57,14 +59,20 @@ mod tests {
 
     fn nested(levels: usize) -> String {
         // The object itself is the first level.
-        format!("{{\"a\":{}{}}}", "[".repeat(levels - 1), "]".repeat(levels - 1))
+        format!(
+            "{{\"a\":{}{}}}",
+            "[".repeat(levels - 1),
+            "]".repeat(levels - 1)
+        )
     }
 
     #[test]
     fn sixty_four_levels_are_read_and_sixty_five_are_not() {
         assert!(check_json(&nested(64)).is_ok());
         let failure = check_json(&nested(65)).unwrap_err();
-        assert!(matches!(failure.outcome(), Outcome::InvalidArgument { field, .. } if field == "body"));
+        assert!(
+            matches!(failure.outcome(), Outcome::InvalidArgument { field, .. } if field == "body")
+        );
     }
 
     #[test]

@@ -30,7 +30,10 @@ where
     Build: FnOnce(Alipay, Powers) -> F,
 {
     telemetry::start();
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => {
             tracing::error!(function = F::NAME, %error, "the async runtime did not start");
@@ -41,7 +44,9 @@ where
         let (alipay, powers) = match tokio::try_join!(Alipay::from_environment(), powers) {
             Ok(ready) => ready,
             Err(error) => {
-                let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+                let cause = std::error::Error::source(&error)
+                    .map(ToString::to_string)
+                    .unwrap_or_default();
                 tracing::error!(function = F::NAME, %error, cause, "the function did not start");
                 return ExitCode::FAILURE;
             }

@@ -26,25 +26,44 @@ pub(crate) struct Document {
 
 impl Location {
     /// From the two variables, of which exactly one must be set.
-    pub(crate) fn from_settings(file: &'static str, secret: &'static str) -> Result<Self, SettingError> {
+    pub(crate) fn from_settings(
+        file: &'static str,
+        secret: &'static str,
+    ) -> Result<Self, SettingError> {
         match (setting(file), setting(secret)) {
             (Some(path), None) => Ok(Self::File(path.into())),
             (None, Some(id)) => Ok(Self::Secret(id)),
-            (None, None) => Err(SettingError::new(file, format!("is not set, and {secret} is not either; set one of them"))),
-            (Some(_), Some(_)) => Err(SettingError::new(file, format!("is set, and {secret} is too; set only one of them"))),
+            (None, None) => Err(SettingError::new(
+                file,
+                format!("is not set, and {secret} is not either; set one of them"),
+            )),
+            (Some(_), Some(_)) => Err(SettingError::new(
+                file,
+                format!("is set, and {secret} is too; set only one of them"),
+            )),
         }
     }
 
-    pub(crate) async fn read(&self, file: &'static str, secret: &'static str) -> Result<Document, StartUpError> {
+    pub(crate) async fn read(
+        &self,
+        file: &'static str,
+        secret: &'static str,
+    ) -> Result<Document, StartUpError> {
         match self {
             Self::File(path) => {
                 let problem = |problem: String| SettingError::new(file, problem);
-                let length = std::fs::metadata(path).map_err(|error| problem(format!("the file cannot be read: {error}")))?.len();
+                let length = std::fs::metadata(path)
+                    .map_err(|error| problem(format!("the file cannot be read: {error}")))?
+                    .len();
                 if length > MAX_DOCUMENT_BYTES {
                     return Err(problem("the file is larger than 1 MiB".to_owned()).into());
                 }
-                let text = std::fs::read_to_string(path).map_err(|error| problem(format!("the file cannot be read: {error}")))?;
-                Ok(Document { text: text.into(), folder: path.parent().map(Into::into) })
+                let text = std::fs::read_to_string(path)
+                    .map_err(|error| problem(format!("the file cannot be read: {error}")))?;
+                Ok(Document {
+                    text: text.into(),
+                    folder: path.parent().map(Into::into),
+                })
             }
             Self::Secret(id) => {
                 let reply = client()?
@@ -52,11 +71,20 @@ impl Location {
                     .secret_id(id)
                     .send()
                     .await
-                    .map_err(|error| StartUpError::Secret { name: secret, source: error.into() })?;
-                let text = reply
-                    .secret_string
-                    .ok_or_else(|| SettingError::new(secret, "the secret holds no text; store the document as SecretString"))?;
-                Ok(Document { text: text.into(), folder: None })
+                    .map_err(|error| StartUpError::Secret {
+                        name: secret,
+                        source: error.into(),
+                    })?;
+                let text = reply.secret_string.ok_or_else(|| {
+                    SettingError::new(
+                        secret,
+                        "the secret holds no text; store the document as SecretString",
+                    )
+                })?;
+                Ok(Document {
+                    text: text.into(),
+                    folder: None,
+                })
             }
         }
     }
@@ -66,8 +94,14 @@ impl Location {
 ///
 /// # Errors
 /// Names the variable when neither or both are set, or when the document cannot be read.
-pub async fn read_document(file: &'static str, secret: &'static str) -> Result<SecretString, StartUpError> {
-    Ok(Location::from_settings(file, secret)?.read(file, secret).await?.text)
+pub async fn read_document(
+    file: &'static str,
+    secret: &'static str,
+) -> Result<SecretString, StartUpError> {
+    Ok(Location::from_settings(file, secret)?
+        .read(file, secret)
+        .await?
+        .text)
 }
 
 fn client() -> Result<Client, SettingError> {

@@ -15,7 +15,10 @@ pub struct SettingError {
 impl SettingError {
     /// `name` has `problem`.
     pub fn new(name: &'static str, problem: impl Into<String>) -> Self {
-        Self { name, problem: problem.into() }
+        Self {
+            name,
+            problem: problem.into(),
+        }
     }
 }
 

@@ -122,7 +122,10 @@ impl Keyring {
             }
         }
         if !keys.contains_key(active.as_str()) {
-            return Err(KeyringError::new("active", "must be the id of one of `keys`"));
+            return Err(KeyringError::new(
+                "active",
+                "must be the id of one of `keys`",
+            ));
         }
         Ok(Self {
             inner: Arc::new(Keys {

@@ -35,7 +35,6 @@ pub(crate) mod attribute {
     pub(crate) const COMMITTED_AT: &str = "committed_at";
     pub(crate) const LEASE_OWNER: &str = "lease_owner";
     pub(crate) const LEASE_UNTIL: &str = "lease_until";
-    pub(crate) const SUSPECT_SINCE: &str = "suspect_since";
 
     pub(crate) const CLAIM_OWNER: &str = "claim_owner";
     pub(crate) const FINGERPRINT: &str = "fingerprint";
@@ -244,13 +243,6 @@ impl State {
     }
 }
 
-/// Who refreshes the token now, and until when nobody else may begin.
-#[derive(Clone, Debug)]
-pub(crate) struct Lease {
-    pub(crate) owner: String,
-    pub(crate) until: WallTime,
-}
-
 /// A row as read, its values still sealed.
 pub(crate) struct TokenRecord {
     pub(crate) address: Address,
@@ -259,7 +251,8 @@ pub(crate) struct TokenRecord {
     pub(crate) state: State,
     pub(crate) expires_at: WallTime,
     pub(crate) refresh_expires_at: Option<WallTime>,
-    pub(crate) lease: Option<Lease>,
+    /// Until when somebody is refreshing it.
+    pub(crate) lease_until: Option<WallTime>,
     key_id: String,
     access_token: Blob,
     refresh_token: Option<Blob>,
@@ -268,16 +261,6 @@ pub(crate) struct TokenRecord {
 impl TokenRecord {
     pub(crate) fn from_item(address: &Address, item: &Item) -> Result<Self, StoreError> {
         let state = required_text(item, attribute::STATE)?;
-        let lease = match (
-            optional_text(item, attribute::LEASE_OWNER)?,
-            optional_time(item, attribute::LEASE_UNTIL)?,
-        ) {
-            (Some(owner), Some(until)) => Some(Lease {
-                owner: owner.to_owned(),
-                until,
-            }),
-            _ => None,
-        };
         Ok(Self {
             address: address.clone(),
             generation: Generation(required_number(item, attribute::GENERATION)?),
@@ -286,7 +269,7 @@ impl TokenRecord {
                 .ok_or_else(|| corrupt(attribute::STATE, "is not a known state"))?,
             expires_at: WallTime::from_millis(required_number(item, attribute::EXPIRES_AT)?),
             refresh_expires_at: optional_time(item, attribute::REFRESH_EXPIRES_AT)?,
-            lease,
+            lease_until: optional_time(item, attribute::LEASE_UNTIL)?,
             key_id: required_text(item, attribute::KEY_ID)?.to_owned(),
             access_token: optional_blob(item, attribute::ACCESS_TOKEN)?
                 .ok_or_else(|| corrupt(attribute::ACCESS_TOKEN, "is missing"))?

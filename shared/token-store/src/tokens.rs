@@ -92,8 +92,8 @@ pub enum RefreshFailure {
 /// 1. Read the row consistently. Serve the access token if it has more than 60 s to live. From
 ///    60 s to 5 s before its end, try steps 2 to 6 without waiting for anybody, and serve it if
 ///    they bring nothing. After that it is not served.
-/// 2. Within the process, one caller at a time goes on; it reads again, for the one before it may
-///    have done the work.
+/// 2. Within the process, one caller at a time goes on; it takes what the one before it got, or reads
+///    again.
 /// 3. Before anything else, open the refresh token, and see that 8 s are left until the deadline:
 ///    5 s for the gateway, 3 s for the commit.
 /// 4. Take the lease for 20 s, if generation and grant are those read, the state is `active`, and

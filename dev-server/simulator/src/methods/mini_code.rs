@@ -50,8 +50,16 @@ pub(super) fn run(world: &mut World, call: &Call<'_>) -> Answer {
         escaped(query)
     );
     let id = random_text("", 12);
-    world.mini_codes.insert(id.clone(), MiniCode { content, colour, scale });
-    let address = |shape: &str| Value::from(format!("{}/mini-codes/{id}/{shape}.png", call.base_url));
+    world.mini_codes.insert(
+        id.clone(),
+        MiniCode {
+            content,
+            colour,
+            scale,
+        },
+    );
+    let address =
+        |shape: &str| Value::from(format!("{}/mini-codes/{id}/{shape}.png", call.base_url));
     Ok(success([
         ("qr_code_url", address("square")),
         ("qr_code_url_circle_white", address("circle-white")),
@@ -59,8 +67,14 @@ pub(super) fn run(world: &mut World, call: &Call<'_>) -> Answer {
     ]))
 }
 
-fn required<'a>(biz_content: &'a Map<String, Value>, name: &str, limit: usize) -> Result<&'a str, Refusal> {
-    super::text(biz_content, name).filter(|value| value.chars().count() <= limit).ok_or_else(|| invalid(name))
+fn required<'a>(
+    biz_content: &'a Map<String, Value>,
+    name: &str,
+    limit: usize,
+) -> Result<&'a str, Refusal> {
+    super::text(biz_content, name)
+        .filter(|value| value.chars().count() <= limit)
+        .ok_or_else(|| invalid(name))
 }
 
 fn invalid(name: &str) -> Refusal {

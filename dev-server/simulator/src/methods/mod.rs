@@ -23,12 +23,16 @@ pub(crate) struct Call<'a> {
 impl Call<'_> {
     /// A parameter, where it is there and not empty.
     pub(crate) fn parameter(&self, name: &str) -> Option<&str> {
-        self.parameters.get(name).map(String::as_str).filter(|value| !value.is_empty())
+        self.parameters
+            .get(name)
+            .map(String::as_str)
+            .filter(|value| !value.is_empty())
     }
 
     /// `biz_content`, which has to be a JSON object.
     pub(crate) fn biz_content(&self) -> Result<Map<String, Value>, BizContentUnreadable> {
-        serde_json::from_str(self.parameter("biz_content").unwrap_or_default()).map_err(|_| BizContentUnreadable)
+        serde_json::from_str(self.parameter("biz_content").unwrap_or_default())
+            .map_err(|_| BizContentUnreadable)
     }
 }
 
@@ -48,15 +52,31 @@ pub(crate) struct Method {
 
 /// Every method that the gateway knows.
 pub(crate) const METHODS: &[Method] = &[
-    Method { name: "alipay.system.oauth.token", run: oauth_token::run, fails_under_error_response: true },
-    Method { name: "alipay.open.app.qrcode.create", run: mini_code::run, fails_under_error_response: false },
+    Method {
+        name: "alipay.system.oauth.token",
+        run: oauth_token::run,
+        fails_under_error_response: true,
+    },
+    Method {
+        name: "alipay.open.app.qrcode.create",
+        run: mini_code::run,
+        fails_under_error_response: false,
+    },
     Method {
         name: "alipay.open.app.mini.templatemessage.send",
         run: template_message::run,
         fails_under_error_response: false,
     },
-    Method { name: "alipay.user.info.share", run: user_info::run, fails_under_error_response: false },
-    Method { name: "alipay.trade.query", run: trade::query, fails_under_error_response: false },
+    Method {
+        name: "alipay.user.info.share",
+        run: user_info::run,
+        fails_under_error_response: false,
+    },
+    Method {
+        name: "alipay.trade.query",
+        run: trade::query,
+        fails_under_error_response: false,
+    },
 ];
 
 pub(crate) fn find(name: &str) -> Option<&'static Method> {
@@ -65,5 +85,8 @@ pub(crate) fn find(name: &str) -> Option<&'static Method> {
 
 /// A member of `biz_content` that is text and not empty.
 pub(crate) fn text<'a>(biz_content: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
-    biz_content.get(name).and_then(Value::as_str).filter(|value| !value.is_empty())
+    biz_content
+        .get(name)
+        .and_then(Value::as_str)
+        .filter(|value| !value.is_empty())
 }

@@ -22,18 +22,33 @@ pub(super) fn run(world: &mut World, call: &Call<'_>) -> Answer {
     };
     let rules = app.options.tokens;
     let granted = match call.parameter("grant_type") {
-        Some("authorization_code") => {
-            world.grants.exchange(call.app_id, call.parameter("code").unwrap_or_default(), rules, now)
+        Some("authorization_code") => world.grants.exchange(
+            call.app_id,
+            call.parameter("code").unwrap_or_default(),
+            rules,
+            now,
+        ),
+        Some("refresh_token") => world.grants.refresh(
+            call.app_id,
+            call.parameter("refresh_token").unwrap_or_default(),
+            rules,
+            now,
+        ),
+        _ => {
+            return Err(Refusal::invalid(
+                "isv.grant-type-invalid",
+                "授权类型grant_type无效",
+            ));
         }
-        Some("refresh_token") => {
-            world.grants.refresh(call.app_id, call.parameter("refresh_token").unwrap_or_default(), rules, now)
-        }
-        _ => return Err(Refusal::invalid("isv.grant-type-invalid", "授权类型grant_type无效")),
     };
     let tokens = granted.map_err(|rejected| match rejected {
         Rejected::Code => Refusal::invalid("isv.code-invalid", "授权码code无效"),
-        Rejected::RefreshToken => Refusal::invalid("isv.refresh-token-invalid", "刷新令牌refresh_token无效"),
-        Rejected::RefreshTokenExpired => Refusal::invalid("isv.refresh-token-time-out", "刷新令牌refresh_token已过期"),
+        Rejected::RefreshToken => {
+            Refusal::invalid("isv.refresh-token-invalid", "刷新令牌refresh_token无效")
+        }
+        Rejected::RefreshTokenExpired => {
+            Refusal::invalid("isv.refresh-token-time-out", "刷新令牌refresh_token已过期")
+        }
         Rejected::OtherApp => Refusal::invalid("isv.unmatched-app-id", "令牌不属于该应用"),
     })?;
     Ok(node(&app.options, &tokens, now))
@@ -52,12 +67,24 @@ fn node(options: &AppOptions, tokens: &Tokens, now: SystemTime) -> Map<String, V
         node.insert("user_id".to_owned(), tokens.user_id.as_str().into());
     }
     if options.identifiers.has_open_id() {
-        node.insert("open_id".to_owned(), users::open_id(&tokens.app_id, &tokens.user_id).into());
-        node.insert("union_id".to_owned(), users::union_id(&tokens.user_id).into());
+        node.insert(
+            "open_id".to_owned(),
+            users::open_id(&tokens.app_id, &tokens.user_id).into(),
+        );
+        node.insert(
+            "union_id".to_owned(),
+            users::union_id(&tokens.user_id).into(),
+        );
     }
-    node.insert("access_token".to_owned(), tokens.access_token.as_str().into());
+    node.insert(
+        "access_token".to_owned(),
+        tokens.access_token.as_str().into(),
+    );
     node.insert("expires_in".to_owned(), seconds(tokens.access_expires));
-    node.insert("refresh_token".to_owned(), tokens.refresh_token.as_str().into());
+    node.insert(
+        "refresh_token".to_owned(),
+        tokens.refresh_token.as_str().into(),
+    );
     node.insert("re_expires_in".to_owned(), seconds(tokens.refresh_expires));
     node.insert("auth_start".to_owned(), beijing_text(tokens.issued).into());
     node

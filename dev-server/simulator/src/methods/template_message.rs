@@ -36,8 +36,9 @@ pub struct SentMessage {
 }
 
 pub(super) fn run(world: &mut World, call: &Call<'_>) -> Answer {
-    let biz_content =
-        call.biz_content().map_err(|_| Refusal::business("BIZ_CONTENT_FORMAT_ERROR", "biz_content格式错误"))?;
+    let biz_content = call
+        .biz_content()
+        .map_err(|_| Refusal::business("BIZ_CONTENT_FORMAT_ERROR", "biz_content格式错误"))?;
     let Some(app) = world.apps.get(call.app_id) else {
         return Err(Refusal::business("APP_NO_AVAIABLE", "应用不可用"));
     };
@@ -63,7 +64,10 @@ pub(super) fn run(world: &mut World, call: &Call<'_>) -> Answer {
         return Err(Refusal::business("FORM_ID_INVALID", "form_id无效"));
     }
     let keywords = keywords(biz_content.get("data"), keywords_wanted)?;
-    if world.unsubscribed.contains(&(call.app_id.to_owned(), user_id.clone())) {
+    if world
+        .unsubscribed
+        .contains(&(call.app_id.to_owned(), user_id.clone()))
+    {
         return Err(Refusal::business("MSG_UNSUBSCRIBED", "用户未订阅该消息"));
     }
     let message = SentMessage {
@@ -87,16 +91,25 @@ fn receiver(
 ) -> Result<String, Refusal> {
     let invalid = || Refusal::business("USER_ID_INVALID", "用户ID不合法");
     let identifiers = app.options.identifiers;
-    match (text(biz_content, "to_user_id"), text(biz_content, "to_open_id")) {
-        (Some(_), Some(_)) => {
-            Err(Refusal::business("ILLEGAL_ARGUMENT_PARAMS", "参数不合法：to_user_id与to_open_id只能有一个"))
-        }
-        (Some(id), None) if identifiers.has_user_id() && is_user_id(id) && world.users.contains_key(id) => {
+    match (
+        text(biz_content, "to_user_id"),
+        text(biz_content, "to_open_id"),
+    ) {
+        (Some(_), Some(_)) => Err(Refusal::business(
+            "ILLEGAL_ARGUMENT_PARAMS",
+            "参数不合法：to_user_id与to_open_id只能有一个",
+        )),
+        (Some(id), None)
+            if identifiers.has_user_id() && is_user_id(id) && world.users.contains_key(id) =>
+        {
             Ok(id.to_owned())
         }
-        (None, Some(id)) if identifiers.has_open_id() => {
-            world.users.keys().find(|user_id| open_id(app_id, user_id) == id).cloned().ok_or_else(invalid)
-        }
+        (None, Some(id)) if identifiers.has_open_id() => world
+            .users
+            .keys()
+            .find(|user_id| open_id(app_id, user_id) == id)
+            .cloned()
+            .ok_or_else(invalid),
         _ => Err(invalid()),
     }
 }
@@ -121,19 +134,32 @@ fn keywords(data: Option<&Value>, wanted: usize) -> Result<BTreeMap<String, Stri
     }
     let mut keywords = BTreeMap::new();
     for (name, keyword) in parsed {
-        let number = name.strip_prefix("keyword").and_then(|number| number.parse::<usize>().ok());
+        let number = name
+            .strip_prefix("keyword")
+            .and_then(|number| number.parse::<usize>().ok());
         let value = keyword.get("value").and_then(Value::as_str);
-        let (Some(1..), Some(value)) = (number, value) else { return Err(malformed()) };
+        let (Some(1..), Some(value)) = (number, value) else {
+            return Err(malformed());
+        };
         if value.chars().count() > VALUE_LIMIT {
-            return Err(Refusal::business("USER_KEYWORD_LENGTH_ERROR", "关键词长度超过限制"));
+            return Err(Refusal::business(
+                "USER_KEYWORD_LENGTH_ERROR",
+                "关键词长度超过限制",
+            ));
         }
         keywords.insert(name, value.to_owned());
     }
     if (1..=wanted).any(|number| !keywords.contains_key(&format!("keyword{number}"))) {
-        return Err(Refusal::business("USER_TEMPLATE_LACK_KEYWORD", "缺少模板关键词"));
+        return Err(Refusal::business(
+            "USER_TEMPLATE_LACK_KEYWORD",
+            "缺少模板关键词",
+        ));
     }
     if wanted > 0 && keywords.len() > wanted {
-        return Err(Refusal::business("MESSAGE_TEMPLATE_KEYWORD_ILLEGAL", "模板关键词不合法"));
+        return Err(Refusal::business(
+            "MESSAGE_TEMPLATE_KEYWORD_ILLEGAL",
+            "模板关键词不合法",
+        ));
     }
     Ok(keywords)
 }

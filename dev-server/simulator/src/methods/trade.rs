@@ -42,7 +42,10 @@ impl Default for Trade {
 pub(super) fn query(world: &mut World, call: &Call<'_>) -> Answer {
     let invalid = || Refusal::business("ACQ.INVALID_PARAMETER", "参数无效");
     let biz_content = call.biz_content().map_err(|_| invalid())?;
-    let (out_trade_no, trade_no) = (text(&biz_content, "out_trade_no"), text(&biz_content, "trade_no"));
+    let (out_trade_no, trade_no) = (
+        text(&biz_content, "out_trade_no"),
+        text(&biz_content, "trade_no"),
+    );
     if out_trade_no.is_none() && trade_no.is_none() {
         return Err(invalid());
     }
@@ -57,14 +60,28 @@ pub(super) fn query(world: &mut World, call: &Call<'_>) -> Answer {
             None => Some(trade.out_trade_no.as_str()) == out_trade_no,
         })
         .ok_or_else(|| Refusal::business("ACQ.TRADE_NOT_EXIST", "交易不存在"))?;
-    let identifiers = world.apps.get(call.app_id).map(|app| app.options.identifiers).unwrap_or_default();
+    let identifiers = world
+        .apps
+        .get(call.app_id)
+        .map(|app| app.options.identifiers)
+        .unwrap_or_default();
     let members = [
-        ("buyer_user_id", identifiers.has_user_id().then(|| trade.buyer.clone())),
-        ("buyer_open_id", identifiers.has_open_id().then(|| users::open_id(call.app_id, &trade.buyer))),
+        (
+            "buyer_user_id",
+            identifiers.has_user_id().then(|| trade.buyer.clone()),
+        ),
+        (
+            "buyer_open_id",
+            identifiers
+                .has_open_id()
+                .then(|| users::open_id(call.app_id, &trade.buyer)),
+        ),
         ("out_trade_no", Some(trade.out_trade_no.clone())),
         ("total_amount", Some(trade.total_amount.clone())),
         ("trade_no", Some(trade.trade_no.clone())),
         ("trade_status", Some(trade.trade_status.clone())),
     ];
-    Ok(success(members.into_iter().filter_map(|(name, value)| Some((name, Value::from(value?))))))
+    Ok(success(members.into_iter().filter_map(|(name, value)| {
+        Some((name, Value::from(value?)))
+    })))
 }

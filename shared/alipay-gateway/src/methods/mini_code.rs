@@ -36,6 +36,8 @@ impl MiniCodeRequest<'_> {
     /// # Errors
     /// Never for these fields; the signature is that of every typed call.
     pub fn call(&self) -> Result<Call, GatewayError> {
-        Ok(Call::new("alipay.open.app.qrcode.create").with_biz_content(super::biz_content(self)?).repeatable())
+        Ok(Call::new("alipay.open.app.qrcode.create")
+            .with_biz_content(super::biz_content(self)?)
+            .repeatable())
     }
 }

@@ -13,5 +13,7 @@ use serde::Serialize;
 use crate::GatewayError;
 
 fn biz_content(arguments: &impl Serialize) -> Result<String, GatewayError> {
-    serde_json::to_string(arguments).map_err(|error| GatewayError::Malformed { reason: format!("biz_content: {error}") })
+    serde_json::to_string(arguments).map_err(|error| GatewayError::Malformed {
+        reason: format!("biz_content: {error}"),
+    })
 }

@@ -42,7 +42,9 @@ impl UserGrant {
 /// Exchanges the code of `my.getAuthCode` (or of the openauth page). The call spends the code, whether it succeeds or not, so it
 /// is never repeated.
 pub fn exchange_code(code: &SecretString) -> Call {
-    Call::new(METHOD).with_field("grant_type", "authorization_code").with_field("code", code.expose_secret())
+    Call::new(METHOD)
+        .with_field("grant_type", "authorization_code")
+        .with_field("code", code.expose_secret())
 }
 
 /// Asks for a new pair of tokens. Never repeated: if the first request did arrive, the token in it is spent.
@@ -79,17 +81,27 @@ pub fn user_grant(reply: &Reply) -> Result<UserGrant, GatewayError> {
         open_id: present(node.open_id),
         union_id: present(node.union_id),
         access_token: node.access_token,
-        refresh_token: node.refresh_token.filter(|token| !token.expose_secret().is_empty()),
+        refresh_token: node
+            .refresh_token
+            .filter(|token| !token.expose_secret().is_empty()),
         // A token of unknown life is treated as used up: the refresh token serves the next call.
-        expires_in: if permanent { None } else { Some(node.expires_in.unwrap_or(0)) },
+        expires_in: if permanent {
+            None
+        } else {
+            Some(node.expires_in.unwrap_or(0))
+        },
         re_expires_in: if permanent { None } else { node.re_expires_in },
         auth_start: present(node.auth_start),
     };
     if grant.access_token.expose_secret().is_empty() {
-        return Err(GatewayError::Malformed { reason: "access_token is empty".to_owned() });
+        return Err(GatewayError::Malformed {
+            reason: "access_token is empty".to_owned(),
+        });
     }
     if grant.openid().is_none() {
-        return Err(GatewayError::Malformed { reason: "neither user_id nor open_id".to_owned() });
+        return Err(GatewayError::Malformed {
+            reason: "neither user_id nor open_id".to_owned(),
+        });
     }
     Ok(grant)
 }
@@ -113,7 +125,10 @@ fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D:
             if value.is_empty() {
                 return Ok(None);
             }
-            value.parse::<u64>().map_err(|_| E::custom("not a number of seconds")).and_then(|value| self.visit_u64(value))
+            value
+                .parse::<u64>()
+                .map_err(|_| E::custom("not a number of seconds"))
+                .and_then(|value| self.visit_u64(value))
         }
 
         fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {

@@ -37,6 +37,7 @@ impl TemplateMessage<'_> {
     /// # Errors
     /// Never for these fields; the signature is that of every typed call.
     pub fn call(&self) -> Result<Call, GatewayError> {
-        Ok(Call::new("alipay.open.app.mini.templatemessage.send").with_biz_content(super::biz_content(self)?))
+        Ok(Call::new("alipay.open.app.mini.templatemessage.send")
+            .with_biz_content(super::biz_content(self)?))
     }
 }

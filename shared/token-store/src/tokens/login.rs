@@ -13,7 +13,7 @@ use super::{Grant, TokenStore};
 use crate::dynamo::{Item, failed, not_built, number, text};
 use crate::error::StoreError;
 use crate::first_answer::Completion;
-use crate::record::{Address, Generation, Lineage, NewPair, TokenKey, attribute};
+use crate::record::{Address, Generation, Lineage, NewPair, TokenKey};
 use crate::sealed_table::jittered;
 use crate::wall_time::WallTime;
 
@@ -175,8 +175,9 @@ impl TokenStore {
         match error.as_service_error() {
             Some(TransactWriteItemsError::TransactionCanceledException(canceled)) => {
                 match canceled.cancellation_reasons() {
-                    [token, claim] => cancelled(token, claim, completion)
-                        .unwrap_or_else(|| Err(failed(error))),
+                    [token, claim] => {
+                        cancelled(token, claim, completion).unwrap_or_else(|| Err(failed(error)))
+                    }
                     _ => Err(failed(error)),
                 }
             }

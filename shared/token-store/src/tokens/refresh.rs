@@ -12,7 +12,7 @@ use super::{AccessToken, Grant, RefreshFailure, Refresher, TokenStore};
 use crate::dynamo::{Item, failed, number, text};
 use crate::error::StoreError;
 use crate::record::{
-    Address, Lineage, NewPair, State, TokenKey, TokenRecord, attribute, optional_text, time,
+    Lineage, NewPair, State, TokenKey, TokenRecord, attribute, optional_text, time,
 };
 use crate::sealed_table::jittered;
 use crate::wall_time::{Clock, WallTime};
@@ -110,7 +110,7 @@ impl TokenStore {
                     .await
             }
             Standing::Expired => {
-                self.refresh_expired(&address, clock, deadline, refresher)
+                self.refresh_expired(&record, clock, deadline, refresher)
                     .await
             }
             Standing::Spent => Err(StoreError::Reauthorize),
@@ -125,7 +125,7 @@ impl TokenStore {
         deadline: WallTime,
         refresher: &R,
     ) -> Result<AccessToken, StoreError> {
-        let Some(_turn) = self.flights.turn_if_free(&record.address) else {
+        let Some(mut turn) = self.flights.turn_if_free(&record.address) else {
             return self.open(&record);
         };
         let tried = if lease_runs_at(&record, clock.now()) {
@@ -134,7 +134,10 @@ impl TokenStore {
             self.refresh_once(&record, clock, deadline, refresher).await
         };
         match tried {
-            Ok(Refreshed::Stored(token)) => return Ok(token),
+            Ok(Refreshed::Stored(token)) => {
+                *turn = Some(token.clone());
+                return Ok(token);
+            }
             Ok(Refreshed::LookAgain) => {}
             Err(error) => tracing::warn!(
                 %error,
@@ -154,19 +157,26 @@ impl TokenStore {
     /// Refreshes or waits until somebody else has.
     async fn refresh_expired<R: Refresher>(
         &self,
-        address: &Address,
+        seen: &TokenRecord,
         clock: &dyn Clock,
         deadline: WallTime,
         refresher: &R,
     ) -> Result<AccessToken, StoreError> {
+        let address = &seen.address;
         let busy = || StoreError::Busy {
             retry_after: RETRY_AFTER,
         };
         let patience = deadline.since(clock.now()).min(PATIENCE);
         let give_up_at = clock.now().plus(patience);
-        let _turn = tokio::time::timeout(patience, self.flights.turn(address))
+        let mut turn = tokio::time::timeout(patience, self.flights.turn(address))
             .await
             .map_err(|_| busy())?;
+        if let Some(token) = &*turn
+            && token.generation > seen.generation
+            && clock.now().plus(REFRESH_MARGIN) < token.expires_at
+        {
+            return Ok(token.clone());
+        }
         // Counted besides the clock, which may be set back.
         let mut waited = Duration::ZERO;
         loop {
@@ -177,9 +187,11 @@ impl TokenStore {
                 Standing::Expired => {}
             }
             if !lease_runs_at(&record, clock.now())
-                && let Refreshed::Stored(token) =
-                    self.refresh_once(&record, clock, deadline, refresher).await?
+                && let Refreshed::Stored(token) = self
+                    .refresh_once(&record, clock, deadline, refresher)
+                    .await?
             {
+                *turn = Some(token.clone());
                 return Ok(token);
             }
             if waited >= patience || clock.now() >= give_up_at {
@@ -331,8 +343,8 @@ impl TokenStore {
                     return Ok(Refreshed::LookAgain);
                 }
                 Err(error) => {
-                    let spent = waited >= COMMIT_BUDGET
-                        || clock.now().since(started_at) >= COMMIT_BUDGET;
+                    let spent =
+                        waited >= COMMIT_BUDGET || clock.now().since(started_at) >= COMMIT_BUDGET;
                     if !error.is_transient() || spent {
                         tracing::error!(%error, "a refreshed pair could not be stored and is lost");
                         return Err(error);
@@ -443,9 +455,8 @@ async fn conditionally(
 /// Whether somebody may still be refreshing this row.
 fn lease_runs_at(record: &TokenRecord, now: WallTime) -> bool {
     record
-        .lease
-        .as_ref()
-        .is_some_and(|lease| lease.until >= now.minus(SKEW))
+        .lease_until
+        .is_some_and(|until| until >= now.minus(SKEW))
 }
 
 /// Fills what a refresh reply may leave out from what was stored: never a pair without a refresh

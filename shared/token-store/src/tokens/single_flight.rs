@@ -5,13 +5,17 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 
+use super::AccessToken;
 use crate::record::Address;
 
 /// When the table of locks has this many entries more than the last sweep left, the unused ones
 /// are dropped.
 const SWEEP_AFTER: usize = 256;
 
-/// Locks by row; a lock lives as long as somebody holds or awaits it.
+/// What the holder of a turn leaves to those who wait for it: the token it got, if any.
+pub(super) type Turn = OwnedMutexGuard<Option<AccessToken>>;
+
+/// Locks by row; a lock, and what lies in it, lives as long as somebody holds or awaits it.
 #[derive(Default)]
 pub(super) struct SingleFlight {
     locks: Mutex<Locks>,
@@ -19,22 +23,22 @@ pub(super) struct SingleFlight {
 
 #[derive(Default)]
 struct Locks {
-    by_row: HashMap<Address, Weak<AsyncMutex<()>>>,
+    by_row: HashMap<Address, Weak<AsyncMutex<Option<AccessToken>>>>,
     sweep_at: usize,
 }
 
 impl SingleFlight {
     /// Waits for the turn.
-    pub(super) async fn turn(&self, address: &Address) -> OwnedMutexGuard<()> {
+    pub(super) async fn turn(&self, address: &Address) -> Turn {
         self.lock(address).lock_owned().await
     }
 
     /// Takes the turn if nobody has it.
-    pub(super) fn turn_if_free(&self, address: &Address) -> Option<OwnedMutexGuard<()>> {
+    pub(super) fn turn_if_free(&self, address: &Address) -> Option<Turn> {
         self.lock(address).try_lock_owned().ok()
     }
 
-    fn lock(&self, address: &Address) -> Arc<AsyncMutex<()>> {
+    fn lock(&self, address: &Address) -> Arc<AsyncMutex<Option<AccessToken>>> {
         let mut locks = self.locks.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(lock) = locks.by_row.get(address).and_then(Weak::upgrade) {
             return lock;
@@ -43,7 +47,7 @@ impl SingleFlight {
             locks.by_row.retain(|_, lock| lock.strong_count() > 0);
             locks.sweep_at = locks.by_row.len() + SWEEP_AFTER;
         }
-        let lock = Arc::new(AsyncMutex::new(()));
+        let lock = Arc::new(AsyncMutex::new(None));
         locks.by_row.insert(address.clone(), Arc::downgrade(&lock));
         lock
     }

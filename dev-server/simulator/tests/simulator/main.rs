@@ -1,0 +1,10 @@
+//! The simulator over real HTTP, called by a client that signs with the `rsa` crate.
+
+mod caller;
+mod checks;
+mod control;
+mod faults;
+mod mini_codes;
+mod templates;
+mod tokens;
+mod trades;

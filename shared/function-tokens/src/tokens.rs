@@ -1,0 +1,158 @@
+use std::fmt;
+use std::time::SystemTime;
+
+use alipay_gateway::methods::UserGrant;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::{Builder, Region};
+use function_kit::{
+    Alipay, AwsEnvironment, Caller, Failure, SettingError, StartUpError, read_document, required,
+};
+use secrecy::SecretString;
+use serde::Serialize;
+use token_store::{
+    ClaimToken, Completion, FirstAnswers, Keyring, StoreError, TokenKey, TokenKind, TokenStore,
+    WallTime,
+};
+
+use crate::failure::store_failure;
+use crate::once::kept_text;
+use crate::refresh::{GatewayRefresher, stored_form};
+
+const TABLE: &str = "TOKEN_TABLE";
+const KEYS_FILE: &str = "TOKEN_KEYS_FILE";
+const KEYS_SECRET: &str = "TOKEN_KEYS_SECRET";
+/// The row of a login that named no scope.
+const DEFAULT_SCOPE: &str = "default";
+
+/// The table of tokens and first answers, with the keyring that seals what is in it.
+#[derive(Clone)]
+pub struct Tokens {
+    store: TokenStore,
+    pub(crate) answers: FirstAnswers,
+}
+
+/// A login to be kept.
+#[derive(Debug, Clone, Copy)]
+pub struct Login<'a> {
+    /// The app that the user logged in to.
+    pub app_id: &'a str,
+    /// The row's name; `None` for the default one.
+    pub scope: Option<&'a str>,
+    /// What Alipay granted.
+    pub granted: &'a UserGrant,
+    /// The moment before the exchange was sent, from which the tokens' lives are counted.
+    pub asked_at: SystemTime,
+}
+
+impl fmt::Debug for Tokens {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Tokens").finish_non_exhaustive()
+    }
+}
+
+impl Tokens {
+    /// In `table`, sealed by `keyring`.
+    pub fn new(client: Client, table: impl Into<String>, keyring: Keyring) -> Self {
+        let store = TokenStore::new(client, table, keyring);
+        let answers = store.first_answers();
+        Self { store, answers }
+    }
+
+    /// From the environment: `TOKEN_TABLE`, `TOKEN_KEYS_FILE` or `TOKEN_KEYS_SECRET`, and the AWS SDKs' own names
+    /// (`AWS_REGION`, credentials, `AWS_ENDPOINT_URL_DYNAMODB`).
+    ///
+    /// # Errors
+    /// Names the setting that is wrong.
+    pub async fn from_environment() -> Result<Self, StartUpError> {
+        let table = required(TABLE)?;
+        let client = dynamodb_client()?;
+        let document = read_document(KEYS_FILE, KEYS_SECRET).await?;
+        let keyring = Keyring::from_json(&document)
+            .map_err(|error| SettingError::new(KEYS_FILE, format!("(or {KEYS_SECRET}) {error}")))?;
+        Ok(Self::new(client, table, keyring))
+    }
+
+    /// Keeps what a login granted, and with it `answer` as the first answer of `claim`: both or neither. `scope` names the row beside which other authorisations of the same user have their own.
+    ///
+    /// # Errors
+    /// As [`TokenStore::put_login`]. After [`StoreError::Unavailable`] the login must not be answered as if it were stored.
+    pub async fn keep_login<T: Serialize>(
+        &self,
+        login: &Login<'_>,
+        claim: ClaimToken,
+        answer: &T,
+    ) -> Result<(), StoreError> {
+        let Login {
+            app_id,
+            scope,
+            granted,
+            asked_at,
+        } = *login;
+        let Some(openid) = granted.openid() else {
+            return Err(StoreError::NotFound);
+        };
+        let key = user_key(app_id, openid, scope);
+        let grant = stored_form(granted, asked_at);
+        let text = kept_text::<T>(Ok(answer)).ok_or(StoreError::Sealing)?;
+        let now = WallTime::from(asked_at);
+        match self
+            .store
+            .put_login(&key, &grant, now, Some(Completion::new(claim, &text)))
+            .await
+        {
+            // Another caller took over after this one's deadline. The pair is good all the same.
+            Err(StoreError::ClaimLost) => self.store.put_login(&key, &grant, now, None).await?,
+            stored => stored?,
+        };
+        Ok(())
+    }
+
+    /// The live access token of a user, refreshed first where it has expired.
+    ///
+    /// # Errors
+    /// `reauthorize` when the user has to log in; `temporarily_unavailable` when the store or a refresh is.
+    pub async fn user_access_token(
+        &self,
+        alipay: &Alipay,
+        caller: &Caller,
+        openid: &str,
+        scope: Option<&str>,
+    ) -> Result<SecretString, Failure> {
+        let key = user_key(caller.app.id(), openid, scope);
+        let clock = || WallTime::from(alipay.now());
+        let refresher = GatewayRefresher {
+            alipay,
+            app: &caller.app,
+            deadline: caller.deadline,
+        };
+        let deadline = WallTime::from_millis(caller.deadline.unix_millis());
+        let access = self
+            .store
+            .access_token(&key, &clock, deadline, &refresher)
+            .await
+            .map_err(store_failure)?;
+        Ok(access.token)
+    }
+}
+
+fn user_key(app_id: &str, openid: &str, scope: Option<&str>) -> TokenKey {
+    TokenKey {
+        app_id: app_id.to_owned(),
+        kind: TokenKind::User,
+        subject: openid.to_owned(),
+        scopes: scope.unwrap_or(DEFAULT_SCOPE).to_owned(),
+    }
+}
+
+fn dynamodb_client() -> Result<Client, SettingError> {
+    let aws = AwsEnvironment::from_environment()?;
+    let mut config = Builder::new()
+        .behavior_version_latest()
+        .region(Region::new(aws.region))
+        .credentials_provider(aws.credentials)
+        .http_client(aws.http_client)
+        .timeout_config(AwsEnvironment::timeouts())
+        .retry_config(AwsEnvironment::retries());
+    config.set_endpoint_url(AwsEnvironment::endpoint("AWS_ENDPOINT_URL_DYNAMODB"));
+    Ok(Client::from_conf(config.build()))
+}

@@ -1,0 +1,232 @@
+//! Storing the pair of a login, and reading it back.
+
+use std::time::Duration;
+
+use secrecy::ExposeSecret;
+use token_store::{Clock, StoreError, TokenKind, WallTime};
+
+use crate::harness::{Bench, Gateway, NoGateway, START, grant, user};
+
+#[tokio::test]
+async fn a_first_login_is_generation_one_and_is_read_back() {
+    let bench = Bench::new().await;
+    let store = bench.store();
+    let generation = store
+        .put_login(&user("u"), &grant("a", START), START, None)
+        .await
+        .unwrap();
+    assert_eq!(generation.get(), 1);
+
+    let read = store
+        .access_token(&user("u"), &bench.clock, bench.deadline(), &NoGateway)
+        .await
+        .unwrap();
+    assert_eq!(read.token.expose_secret(), "access-a");
+    assert_eq!(read.expires_at, START.plus(Duration::from_secs(300)));
+    assert_eq!(read.generation, generation);
+}
+
+#[tokio::test]
+async fn a_second_login_replaces_the_pair_and_the_grant() {
+    let bench = Bench::new().await;
+    let store = bench.store();
+    store
+        .put_login(&user("u"), &grant("a", START), START, None)
+        .await
+        .unwrap();
+    let first = bench.item().await;
+    let mut second = grant("b", START);
+    second.refresh_token = None;
+    second.refresh_expires_at = None;
+    let generation = store
+        .put_login(&user("u"), &second, START, None)
+        .await
+        .unwrap();
+    assert_eq!(generation.get(), 2);
+
+    let row = bench.item().await;
+    assert_ne!(row["grant_id"], first["grant_id"]);
+    assert!(
+        !row.contains_key("refresh_token_sealed") && !row.contains_key("refresh_expires_at"),
+        "nothing of the old grant stays"
+    );
+    let read = store
+        .access_token(&user("u"), &bench.clock, bench.deadline(), &NoGateway)
+        .await
+        .unwrap();
+    assert_eq!(read.token.expose_secret(), "access-b");
+}
+
+#[tokio::test]
+async fn racing_logins_all_land_and_each_has_its_own_generation() {
+    let bench = Bench::new().await;
+    let racers: Vec<_> = (0..5)
+        .map(|number| {
+            let store = bench.store();
+            tokio::spawn(async move {
+                store
+                    .put_login(&user("u"), &grant(&number.to_string(), START), START, None)
+                    .await
+                    .unwrap()
+                    .get()
+            })
+        })
+        .collect();
+    let mut generations = Vec::new();
+    for racer in racers {
+        generations.push(racer.await.unwrap());
+    }
+    generations.sort_unstable();
+    assert_eq!(generations, [1, 2, 3, 4, 5]);
+    assert_eq!(bench.item().await["generation"].as_n().unwrap(), "5");
+}
+
+#[tokio::test]
+async fn users_apps_kinds_and_scopes_do_not_share_a_row() {
+    let bench = Bench::new().await;
+    let store = bench.store();
+    let mut keys = vec![user("u"); 5];
+    keys[1].subject = "v".into();
+    keys[2].app_id = "2021000000000002".into();
+    keys[3].kind = TokenKind::Isv;
+    keys[4].scopes = "auth_base".into();
+    for (number, key) in keys.iter().enumerate() {
+        let pair = grant(&number.to_string(), START);
+        store.put_login(key, &pair, START, None).await.unwrap();
+    }
+    for (number, key) in keys.iter().enumerate() {
+        let read = store
+            .access_token(key, &bench.clock, bench.deadline(), &NoGateway)
+            .await
+            .unwrap();
+        assert_eq!(read.token.expose_secret(), format!("access-{number}"));
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_user_has_no_token() {
+    let bench = Bench::new().await;
+    let outcome = bench
+        .store()
+        .access_token(&user("u"), &bench.clock, bench.deadline(), &NoGateway)
+        .await;
+    assert!(matches!(outcome, Err(StoreError::NotFound)));
+}
+
+#[tokio::test]
+async fn an_expired_token_still_in_the_table_is_never_served() {
+    let bench = Bench::new().await;
+    let store = bench.store();
+    let mut pair = grant("a", START);
+    pair.refresh_token = None;
+    store
+        .put_login(&user("u"), &pair, START, None)
+        .await
+        .unwrap();
+    let read_after = async |duration: Duration| {
+        let clock = move || START.plus(duration);
+        let deadline = clock().plus(Duration::from_secs(25));
+        store
+            .access_token(&user("u"), &clock, deadline, &NoGateway)
+            .await
+    };
+    assert!(read_after(Duration::from_millis(294_999)).await.is_ok());
+    for late in [295_000, 300_000, 10_000_000_000] {
+        assert!(matches!(
+            read_after(Duration::from_millis(late)).await,
+            Err(StoreError::Reauthorize)
+        ));
+    }
+    assert_eq!(bench.items().await.len(), 1, "the row is still there");
+}
+
+#[tokio::test]
+async fn a_token_whose_refresh_token_has_expired_asks_for_a_new_login() {
+    let bench = Bench::new().await;
+    let store = bench.store();
+    store
+        .put_login(&user("u"), &grant("a", START), START, None)
+        .await
+        .unwrap();
+    bench.clock.advance(Duration::from_secs(30 * 24 * 3600));
+    let outcome = store
+        .access_token(&user("u"), &bench.clock, bench.deadline(), &NoGateway)
+        .await;
+    assert!(matches!(outcome, Err(StoreError::Reauthorize)));
+}
+
+#[tokio::test]
+async fn withdrawn_grants_are_not_served_though_their_token_lives() {
+    let bench = Bench::new().await;
+    let store = bench.store();
+    store
+        .put_login(&user("u"), &grant("a", START), START, None)
+        .await
+        .unwrap();
+    for state in ["revoked", "reauthorize"] {
+        let mut row = bench.item().await;
+        row.insert(
+            "state".into(),
+            aws_sdk_dynamodb::types::AttributeValue::S(state.into()),
+        );
+        bench.overwrite(row).await;
+        let outcome = store
+            .access_token(&user("u"), &bench.clock, bench.deadline(), &NoGateway)
+            .await;
+        assert!(matches!(outcome, Err(StoreError::Reauthorize)), "{state}");
+    }
+}
+
+#[tokio::test]
+async fn absurd_lifetimes_do_no_harm() {
+    let bench = Bench::new().await;
+    let store = bench.store();
+    let mut pair = grant("a", START);
+    pair.expires_at = WallTime::from_millis(u64::MAX);
+    pair.refresh_expires_at = Some(WallTime::from_millis(0));
+    store
+        .put_login(&user("u"), &pair, START, None)
+        .await
+        .unwrap();
+    let deadline = bench.clock.now().plus(Duration::MAX);
+    let gateway = Gateway::with_live("a", &bench.clock);
+    let read = store
+        .access_token(&user("u"), &bench.clock, deadline, &gateway)
+        .await
+        .unwrap();
+    assert_eq!(read.token.expose_secret(), "access-a");
+    assert_eq!(gateway.calls(), 0);
+}
+
+#[tokio::test]
+async fn a_row_is_readable_but_for_its_secrets_and_leaves_the_table_in_time() {
+    let bench = Bench::new().await;
+    let key = user("2088#x");
+    bench
+        .store()
+        .put_login(&key, &grant("a", START), START, None)
+        .await
+        .unwrap();
+    let row = bench.item().await;
+    assert_eq!(
+        row["pk"].as_s().unwrap(),
+        "APP#2021000000000001#USER#2088%23x"
+    );
+    assert_eq!(row["sk"].as_s().unwrap(), "SCOPES#auth_user");
+    assert_eq!(row["state"].as_s().unwrap(), "active");
+    assert_eq!(row["key_id"].as_s().unwrap(), "2026-11");
+    let expires_at = START.plus(Duration::from_secs(300)).as_millis();
+    assert_eq!(row["expires_at"].as_n().unwrap(), &expires_at.to_string());
+    let ttl: u64 = row["ttl"].as_n().unwrap().parse().unwrap();
+    assert_eq!(ttl, START.as_millis() / 1000 + 37 * 24 * 3600, "in seconds");
+    let shown = format!("{row:?}");
+    assert!(!shown.contains("access-a") && !shown.contains("refresh-a"));
+}
+
+#[tokio::test]
+async fn the_table_can_be_made_twice() {
+    let bench = Bench::new().await;
+    token_store::create_table(&bench.client, &bench.table)
+        .await
+        .unwrap();
+}

@@ -1,0 +1,10 @@
+//! The store against a real DynamoDB over HTTP: the embedded one, or the one named by
+//! `TOKEN_STORE_TEST_ENDPOINT`.
+
+mod claims;
+mod faults;
+mod harness;
+mod login;
+mod proxy;
+mod refresh;
+mod sealing;

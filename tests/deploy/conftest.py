@@ -1,0 +1,206 @@
+"""template.yaml, deployed with `sam deploy` into MiniStack, an AWS stand-in on this machine.
+
+MiniStack runs the packaged binaries with its own Lambda Runtime API and, with AUTH=true, judges each of their calls
+by the policies of the function's role: a permission that the template forgets fails here.
+Everything is bound to loopback, on free ports, and ends with the tests.
+"""
+
+import base64
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import boto3
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+AWS_TOOLS = Path(sys.executable).parent
+MINISTACK = ROOT / ".tools" / "ministack" / "bin" / "ministack"
+REGION = "eu-central-1"
+STACK = "alipay-functions"
+# MiniStack takes this access key for the account's root; the functions get credentials of their roles.
+ROOT_CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": REGION}
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def wait_until(what: str, holds: Callable[[], bool], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, f"{what}: not within {seconds} s"
+        time.sleep(0.1)
+
+
+def end(process: subprocess.Popen) -> None:
+    """Ends a process that was started in a session of its own, with all that it started."""
+    for stop in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(process.pid, stop)
+        except ProcessLookupError:
+            break
+        try:
+            process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            continue
+    process.wait()
+
+
+def post(url: str, body: dict) -> dict:
+    request = urllib.request.Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"}, method="POST")
+    with urllib.request.urlopen(request, timeout=30) as reply:
+        return json.load(reply)
+
+
+@pytest.fixture(scope="session")
+def ministack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a running MiniStack."""
+    scratch = tmp_path_factory.mktemp("ministack")
+    address = f"http://127.0.0.1:{free_port()}"
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(scratch),
+        "TMPDIR": str(scratch),
+        "BIND_HOST": "127.0.0.1",
+        "GATEWAY_PORT": address.rpartition(":")[2],
+        "MINISTACK_REGION": REGION,
+        "AUTH": "true",
+        # Listeners of its own that nothing here needs.
+        "SFTP_ENABLED": "0",
+        "IOT_MTLS_ENABLED": "0",
+        # The functions inherit these: their clients call back to this MiniStack.
+        "AWS_ENDPOINT_URL": address,
+        "AWS_ENDPOINT_URL_DYNAMODB": address,
+        "AWS_ENDPOINT_URL_SECRETS_MANAGER": address,
+        **ROOT_CREDENTIALS,
+    }
+    log = scratch / "ministack.log"
+
+    def answers() -> bool:
+        assert process.poll() is None, f"MiniStack ended: {log.read_text()}"
+        try:
+            with urllib.request.urlopen(f"{address}/_ministack/health", timeout=5) as reply:
+                return reply.status == 200
+        except (urllib.error.URLError, OSError):
+            return False
+
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [MINISTACK], env=environment, cwd=scratch, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+        )
+        try:
+            wait_until("MiniStack answers", answers, 60)
+            yield address
+        finally:
+            end(process)
+
+
+@pytest.fixture(scope="session")
+def aws(ministack: str) -> Callable:
+    """A client of a service of MiniStack, as the account's root."""
+
+    def client(service: str):
+        return boto3.client(
+            service, endpoint_url=ministack, region_name=REGION, aws_access_key_id="test", aws_secret_access_key="test"
+        )
+
+    return client
+
+
+class Simulator:
+    """The simulated Alipay gateway, with one app made for these tests."""
+
+    def __init__(self, base_url: str) -> None:
+        self.base_url = base_url
+        self.app = post(f"{base_url}/_simulator/apps", {})
+
+    def code(self) -> str:
+        """A fresh authorization code of a user."""
+        return post(f"{self.base_url}/_simulator/codes", {"app_id": self.app["app_id"]})["code"]
+
+    def document(self) -> dict:
+        """The document of apps that the functions are configured with."""
+        return {
+            "default": self.app["app_id"],
+            "apps": [
+                {
+                    "appid": self.app["app_id"],
+                    "privateKey": self.app["private_key"],
+                    "alipayPublicKey": self.app["alipay_public_key"],
+                    "gateway": f"{self.base_url}/gateway.do",
+                    "homePage": "pages/index/index",
+                    "requestMethods": ["alipay.user.info.share", "alipay.open.app.qrcode.create"],
+                }
+            ],
+        }
+
+
+@pytest.fixture(scope="session")
+def simulator() -> Iterator[Simulator]:
+    subprocess.run(["cargo", "build", "--locked", "--quiet", "--package", "simulator"], cwd=ROOT, check=True)
+    process = subprocess.Popen(
+        ["cargo", "run", "--locked", "--quiet", "--package", "simulator", "--", "--port", "0"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        first_line = process.stdout.readline()
+        assert first_line, "the simulator ended without a word"
+        yield Simulator(json.loads(first_line)["base_url"])
+    finally:
+        end(process)
+
+
+@pytest.fixture(scope="session")
+def functions(aws: Callable, ministack: str, simulator: Simulator) -> dict[str, str]:
+    """Deploys the stack; output name to value."""
+    keys = {"active": "first", "keys": {"first": base64.b64encode(secrets.token_bytes(32)).decode()}}
+    store = aws("secretsmanager")
+    apps_arn = store.create_secret(Name="alipay/apps", SecretString=json.dumps(simulator.document()))["ARN"]
+    keys_arn = store.create_secret(Name="alipay/token-keys", SecretString=json.dumps(keys))["ARN"]
+
+    deployed = subprocess.run(
+        [
+            AWS_TOOLS / "sam", "deploy", "--template-file", ROOT / "template.yaml", "--stack-name", STACK, "--resolve-s3",
+            "--capabilities", "CAPABILITY_IAM", "--no-confirm-changeset", "--no-progressbar",
+            "--parameter-overrides", f"AppsSecretArn={apps_arn}", f"TokenKeysSecretArn={keys_arn}", "Architecture=x86_64",
+        ],
+        cwd=ROOT,
+        env=os.environ | ROOT_CREDENTIALS | {"AWS_ENDPOINT_URL": ministack, "SAM_CLI_TELEMETRY": "0"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert deployed.returncode == 0, deployed.stdout + deployed.stderr
+    (stack,) = aws("cloudformation").describe_stacks(StackName=STACK)["Stacks"]
+    assert stack["StackStatus"] == "CREATE_COMPLETE"
+    return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+
+
+@pytest.fixture(scope="session")
+def invoke(aws: Callable, functions: dict[str, str]) -> Callable[[str, dict], dict]:
+    """Calls a deployed function by the name of its output, through the direct door."""
+    client = aws("lambda")
+
+    def call(output: str, arguments: dict) -> dict:
+        reply = client.invoke(FunctionName=functions[output], Payload=json.dumps(arguments).encode())
+        answer = json.load(reply["Payload"])
+        assert "FunctionError" not in reply, answer
+        return answer
+
+    return call
