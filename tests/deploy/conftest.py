@@ -1,13 +1,15 @@
 """template.yaml, deployed with `sam deploy` into MiniStack, an AWS stand-in on this machine.
 
 MiniStack runs the packaged binaries with its own Lambda Runtime API and, with AUTH=true, judges each of their calls
-by the policies of the function's role: a permission that the template forgets fails here.
+by the actions and resources of the function's role: a permission that the template forgets fails here. It knows no
+dynamodb:LeadingKeys (tests/template holds those), and makes no routes of an HttpApi: the functions are called directly.
 Everything is bound to loopback, on free ports, and ends with the tests.
 """
 
 import base64
 import json
 import os
+import platform
 import secrets
 import signal
 import socket
@@ -27,6 +29,7 @@ AWS_TOOLS = Path(sys.executable).parent
 MINISTACK = ROOT / ".tools" / "ministack" / "bin" / "ministack"
 REGION = "eu-central-1"
 STACK = "alipay-functions"
+ARCHITECTURE = "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64"
 # MiniStack takes this access key for the account's root; the functions get credentials of their roles.
 ROOT_CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": REGION}
 
@@ -120,15 +123,16 @@ def aws(ministack: str) -> Callable:
 
 
 class Simulator:
-    """The simulated Alipay gateway, with one app made for these tests."""
+    """The simulated Alipay gateway and the app that it made."""
 
-    def __init__(self, base_url: str) -> None:
-        self.base_url = base_url
-        self.app = post(f"{base_url}/_simulator/apps", {})
+    def __init__(self, started: dict) -> None:
+        self.base_url = started["base_url"]
+        self.gateway_url = started["gateway_url"]
+        (self.app,) = started["apps"]
 
     def code(self) -> str:
-        """A fresh authorization code of a user."""
-        return post(f"{self.base_url}/_simulator/codes", {"app_id": self.app["app_id"]})["code"]
+        """A fresh authorization code of a user who lets their profile be read."""
+        return post(f"{self.base_url}/_simulator/codes", {"app_id": self.app["app_id"], "scope": "auth_user"})["code"]
 
     def document(self) -> dict:
         """The document of apps that the functions are configured with."""
@@ -139,9 +143,9 @@ class Simulator:
                     "appid": self.app["app_id"],
                     "privateKey": self.app["private_key"],
                     "alipayPublicKey": self.app["alipay_public_key"],
-                    "gateway": f"{self.base_url}/gateway.do",
+                    "gateway": self.gateway_url,
                     "homePage": "pages/index/index",
-                    "requestMethods": ["alipay.user.info.share", "alipay.open.app.qrcode.create"],
+                    "requestMethods": ["alipay.user.info.share"],
                 }
             ],
         }
@@ -149,10 +153,10 @@ class Simulator:
 
 @pytest.fixture(scope="session")
 def simulator() -> Iterator[Simulator]:
-    subprocess.run(["cargo", "build", "--locked", "--quiet", "--package", "simulator"], cwd=ROOT, check=True)
     process = subprocess.Popen(
-        ["cargo", "run", "--locked", "--quiet", "--package", "simulator", "--", "--port", "0"],
+        ["cargo", "run", "--locked", "--quiet", "--package", "simulator", "--", "--port", "0", "--until-stdin-closes"],
         cwd=ROOT,
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,
@@ -160,7 +164,7 @@ def simulator() -> Iterator[Simulator]:
     try:
         first_line = process.stdout.readline()
         assert first_line, "the simulator ended without a word"
-        yield Simulator(json.loads(first_line)["base_url"])
+        yield Simulator(json.loads(first_line))
     finally:
         end(process)
 
@@ -177,7 +181,7 @@ def functions(aws: Callable, ministack: str, simulator: Simulator) -> dict[str, 
         [
             AWS_TOOLS / "sam", "deploy", "--template-file", ROOT / "template.yaml", "--stack-name", STACK, "--resolve-s3",
             "--capabilities", "CAPABILITY_IAM", "--no-confirm-changeset", "--no-progressbar",
-            "--parameter-overrides", f"AppsSecretArn={apps_arn}", f"TokenKeysSecretArn={keys_arn}", "Architecture=x86_64",
+            "--parameter-overrides", f"AppsSecretArn={apps_arn}", f"TokenKeysSecretArn={keys_arn}", f"Architecture={ARCHITECTURE}",
         ],
         cwd=ROOT,
         env=os.environ | ROOT_CREDENTIALS | {"AWS_ENDPOINT_URL": ministack, "SAM_CLI_TELEMETRY": "0"},
@@ -198,8 +202,10 @@ def invoke(aws: Callable, functions: dict[str, str]) -> Callable[[str, dict], di
     client = aws("lambda")
 
     def call(output: str, arguments: dict) -> dict:
-        reply = client.invoke(FunctionName=functions[output], Payload=json.dumps(arguments).encode())
+        reply = client.invoke(FunctionName=functions[output], Payload=json.dumps(arguments).encode(), LogType="Tail")
         answer = json.load(reply["Payload"])
+        # pytest shows it when the test fails.
+        print(output, base64.b64decode(reply.get("LogResult", "")).decode(errors="replace"))
         assert "FunctionError" not in reply, answer
         return answer
 

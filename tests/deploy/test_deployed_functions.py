@@ -44,10 +44,10 @@ def test_subscribe_message_send_sends_once_for_an_idempotency_key(invoke, login)
     assert again["code"] == 0 and again["trace_id"] == answer["trace_id"], again
 
 
-def test_generic_request_calls_with_the_stored_token_of_the_user(invoke, login, simulator):
-    answer = invoke("GenericRequestFunction", {"method": "alipay.open.app.qrcode.create", "data": {"biz_content": {
-        "url_param": "pages/index/index", "query_param": "a=1", "describe": "hello"}}, "openid": login["openid"]})
+def test_generic_request_calls_with_the_stored_token_of_the_user(invoke, login):
+    answer = invoke("GenericRequestFunction", {"method": "alipay.user.info.share", "data": {}, "openid": login["openid"]})
     assert answer["code"] == 0, answer
+    assert answer["user_id"] == login["userId"]
 
 
 def test_a_method_that_the_app_does_not_allow_is_forbidden(invoke):

@@ -1,1 +1,169 @@
-//! The harness of the integration tests.
+//! The harness of the tests across crates: everything running in this process, on free loopback ports, called over real HTTP.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a harness fails by panicking"
+)]
+
+mod emulator;
+mod events;
+mod golden;
+
+use std::path::PathBuf;
+
+use dev_server::{DevServer, Gateway, Options, apps_document};
+use serde_json::{Value, json};
+use simulator::{CodeOptions, Scope, SimulatedApp, Simulator};
+
+pub use emulator::{Emulator, emulator_settings};
+pub use events::{Event, events_of};
+pub use golden::check_golden;
+
+/// The project's root.
+pub fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("the tests lie in the project")
+        .to_owned()
+}
+
+/// The development server with the simulated gateway, as `make run` starts it.
+pub struct Stack {
+    /// The server.
+    pub server: DevServer,
+    http: reqwest::Client,
+}
+
+impl Stack {
+    /// Starts one on free ports.
+    pub async fn start() -> Self {
+        Self {
+            server: DevServer::start(&Options::default()).await.unwrap(),
+            http: http_client(),
+        }
+    }
+
+    /// One whose functions serve the apps of `document` (a file's content), with `simulator` behind it or not.
+    pub async fn with_document(document: &str) -> Self {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), document).unwrap();
+        let options = Options {
+            config: Some(file.path().to_owned()),
+            ..Options::default()
+        };
+        Self {
+            server: DevServer::start(&options).await.unwrap(),
+            http: http_client(),
+        }
+    }
+
+    /// The simulated gateway.
+    pub fn simulator(&self) -> &Simulator {
+        &self.simulated().0
+    }
+
+    /// The app that was made in it.
+    pub fn app(&self) -> &SimulatedApp {
+        &self.simulated().1
+    }
+
+    fn simulated(&self) -> &(Simulator, SimulatedApp) {
+        match self.server.gateway() {
+            Gateway::Simulated(simulated) => simulated,
+            Gateway::Configured => panic!("this stack has no simulator of its own"),
+        }
+    }
+
+    /// A fresh login code of the simulator's first user.
+    pub fn code(&self) -> String {
+        let options = CodeOptions {
+            scope: Scope::AuthUser,
+            ..CodeOptions::default()
+        };
+        self.simulator().issue_code(&self.app().app_id, options)
+    }
+
+    /// Invokes a function directly.
+    pub async fn invoke(&self, function: &str, arguments: &Value) -> Value {
+        let url = format!(
+            "{}/2015-03-31/functions/{function}/invocations",
+            self.server.base_url()
+        );
+        let reply = self
+            .http
+            .post(url)
+            .body(arguments.to_string())
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(reply.status(), 200);
+        serde_json::from_str(&reply.text().await.unwrap()).unwrap()
+    }
+
+    /// Posts a body to a route; the status and the envelope.
+    pub async fn post(&self, path: &str, body: impl Into<String>) -> (u16, Value) {
+        let url = format!("{}{path}", self.server.base_url());
+        let reply = self.http.post(url).body(body.into()).send().await.unwrap();
+        let status = reply.status().as_u16();
+        (
+            status,
+            serde_json::from_str(&reply.text().await.unwrap()).unwrap(),
+        )
+    }
+
+    /// Logs in over the public route.
+    pub async fn log_in(&self, code: &str) -> (u16, Value) {
+        self.post(
+            "/openapi/alipay/auth/code2Session",
+            json!({"code": code}).to_string(),
+        )
+        .await
+    }
+
+    /// The rows of the token table whose key begins with `prefix`.
+    pub async fn rows(&self, prefix: &str) -> usize {
+        let scan = self
+            .server
+            .table()
+            .client()
+            .scan()
+            .table_name(dev_server::TOKEN_TABLE)
+            .consistent_read(true);
+        let items = scan.send().await.unwrap().items.unwrap_or_default();
+        items
+            .iter()
+            .filter(|item| item["pk"].as_s().unwrap().starts_with(prefix))
+            .count()
+    }
+
+    /// The documents that a function's binary reads, written for this stack: apps and token keys.
+    pub fn documents(&self) -> (tempfile::NamedTempFile, tempfile::NamedTempFile) {
+        let write = |text: &str| {
+            let file = tempfile::NamedTempFile::new().unwrap();
+            std::fs::write(file.path(), text).unwrap();
+            file
+        };
+        (
+            write(&apps_document(self.simulator(), self.app())),
+            write(self.server.table().keys()),
+        )
+    }
+}
+
+/// A plain client for loopback.
+pub fn http_client() -> reqwest::Client {
+    // reqwest is built without a default TLS provider; loopback needs none, but it wants one to be named.
+    let tls = rustls::ClientConfig::builder_with_provider(
+        rustls::crypto::aws_lc_rs::default_provider().into(),
+    )
+    .with_safe_default_protocol_versions()
+    .unwrap()
+    .with_root_certificates(rustls::RootCertStore::empty())
+    .with_no_client_auth();
+    reqwest::Client::builder()
+        .tls_backend_preconfigured(tls)
+        .no_proxy()
+        .build()
+        .unwrap()
+}

@@ -153,7 +153,11 @@ def test_no_role_is_made_beside_those_of_the_functions():
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_the_environment_names_what_the_function_may_read(folder):
     deployed = resources("AWS::Lambda::Function")[functions()[folder]["id"]]
-    expected = {"ALIPAY_CONFIG_SECRET": APPS, "RUST_LOG": "info"}
+    expected = {
+        "ALIPAY_CONFIG_SECRET": APPS,
+        "CONFIGURATION_VERSION": {"Ref": "ConfigurationVersion"},
+        "RUST_LOG": "info",
+    }
     if POWERS[folder]["rows"]:
         expected |= {"TOKEN_TABLE": {"Ref": "TokenTable"}, "TOKEN_KEYS_SECRET": TOKEN_KEYS}
     assert deployed["Environment"]["Variables"] == expected

@@ -90,6 +90,11 @@ pub enum FaultKind {
         /// HTTP status, such as 502 or 200.
         status: u16,
     },
+    /// Not done: this body with status 200, as it is.
+    Body {
+        /// The whole body.
+        text: String,
+    },
     /// Not done: 302.
     Redirect {
         /// Where to; absent: a path of this simulator that counts who follows.
@@ -133,6 +138,8 @@ pub enum FaultKind {
     ByteOrderMark,
     /// Done: each `/` is sent as `\/`, and the signature is of the text with `/`.
     EscapedSlashes,
+    /// Done: each `/` is sent as `\/`, and the signature is of the text as sent.
+    EscapedSlashesSigned,
     /// Done: this JSON text stands in place of the node, validly signed.
     Node {
         /// JSON text.
@@ -167,6 +174,7 @@ impl FaultKind {
             Self::ResetBeforeReading
                 | Self::Html { .. }
                 | Self::EmptyBody { .. }
+                | Self::Body { .. }
                 | Self::Redirect { .. }
                 | Self::Refusal { .. }
                 | Self::GbkBytes

@@ -72,6 +72,11 @@ pub(crate) async fn handle(
             trace_id.clone(),
         );
         wait(&faults).await;
+        if faults.contains(&FaultKind::ResetBeforeReading) {
+            // The method stood in the body, so it had to be read after all.
+            connection.reset();
+            return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+        }
         return match reply::foreign_response(fault, &shared.base_url) {
             Some(response) => response,
             None => injected_refusal(fault, &parameters, trace_id).into_response(&faults),
@@ -279,7 +284,9 @@ fn judge(
             format!("参数{}重复且取值不同", with_html_entities(name)),
         ));
     }
-    let get = |name: &str| text_of(parameters, name);
+    // The public parameters are ASCII whatever the charset is; the method's own are decoded further down.
+    let public = parameters.decode_lossy(Charset::Utf8);
+    let get = |name: &str| public.get(name).filter(|value| !value.is_empty()).cloned();
     let app_id =
         get("app_id").ok_or_else(|| Refusal::missing("isv.missing-app-id", "缺少AppID参数"))?;
     let app = world

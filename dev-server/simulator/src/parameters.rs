@@ -116,6 +116,7 @@ fn decoded(text: &[u8]) -> Vec<u8> {
 mod tests {
     use super::Parameters;
     use crate::charset::Charset;
+    use crate::keys::{SignType, public_key_from_text, verify};
 
     #[test]
     fn signed_bytes_are_sorted_raw_and_without_sign_or_empty_values() {
@@ -148,5 +149,43 @@ mod tests {
         let text = parameters.decode(Charset::Gbk).unwrap();
         assert_eq!(text.get("describe").map(String::as_str), Some("你好"));
         assert_eq!(parameters.decode(Charset::Utf8), None);
+    }
+
+    /// What the official SDKs made, with the keys beside it: see `tests/vectors/README.md` of the project.
+    #[test]
+    fn requests_of_the_official_sdks_are_read_and_verify() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/vectors");
+        let read = |name: &str| std::fs::read_to_string(format!("{folder}/{name}")).unwrap();
+        let mut cases = 0;
+        for file in ["node-sdk.json", "python-sdk.json"] {
+            let made: serde_json::Value = serde_json::from_str(&read(file)).unwrap();
+            for case in made["cases"].as_array().unwrap() {
+                let text = |name: &str| case[name].as_str().unwrap_or_default();
+                let sent = [text("query"), text("order_string")].concat();
+                let parameters = Parameters::parse(sent.as_bytes(), text("body").as_bytes());
+                let charset = Charset::parse(text("charset")).unwrap();
+                let mut texts = parameters.decode(charset).unwrap();
+                let signature = texts.remove("sign").unwrap();
+                assert_eq!(serde_json::json!(texts), case["params"], "{}", text("id"));
+                let signed = parameters.signed_bytes();
+                assert_eq!(
+                    charset.encode(text("signed_text")),
+                    signed,
+                    "{}",
+                    text("id")
+                );
+                let key = public_key_from_text(&read(&format!("keys/{}.public.pem", text("key"))))
+                    .unwrap();
+                let sign_type = SignType::parse(text("sign_type")).unwrap();
+                assert!(
+                    verify(&key, sign_type, &signed, &signature),
+                    "{}",
+                    text("id")
+                );
+                assert_eq!(signature, text("signature"));
+                cases += 1;
+            }
+        }
+        assert!(cases > 80, "{cases}");
     }
 }

@@ -48,6 +48,7 @@ impl Reply {
                     signed_text = Some(node.clone());
                     node = with_escaped_slashes(&node);
                 }
+                FaultKind::EscapedSlashesSigned => node = with_escaped_slashes(&node),
                 FaultKind::ForeignKey => key = keys::foreign_key(),
                 FaultKind::Sha1Signature => sign_type = SignType::Rsa,
                 FaultKind::BadSignature => {
@@ -149,18 +150,16 @@ impl Reply {
 
 /// A reply that no gateway made: a proxy's page, a redirect, nothing.
 pub(crate) fn foreign_response(fault: &FaultKind, base_url: &str) -> Option<Response> {
+    const PAGE: &str = "<html><body><h1>Bad Gateway</h1></body></html>";
     let (status, location, body) = match fault {
-        FaultKind::Html { status } => (
-            *status,
-            None,
-            "<html><body><h1>Bad Gateway</h1></body></html>",
-        ),
-        FaultKind::EmptyBody { status } => (*status, None, ""),
+        FaultKind::Html { status } => (*status, None, PAGE.to_owned()),
+        FaultKind::EmptyBody { status } => (*status, None, String::new()),
+        FaultKind::Body { text } => (200, None, text.clone()),
         FaultKind::Redirect { location } => {
             let location = location
                 .clone()
                 .unwrap_or_else(|| format!("{base_url}/_simulator/redirected"));
-            (302, Some(location), "")
+            (302, Some(location), String::new())
         }
         _ => return None,
     };

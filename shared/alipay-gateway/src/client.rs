@@ -1,7 +1,6 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use backon::{BackoffBuilder, Retryable};
 use bytes::BytesMut;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap};
 use tracing::Span;
@@ -13,7 +12,7 @@ use crate::{App, Call, Deadline, GatewayError, Reply};
 
 /// Longer means an unreachable host; the gateway's own handshakes take some tens of milliseconds.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-/// For one attempt as a whole, as the official Node SDK has it.
+/// For one call as a whole, further attempts included; the official Node SDK has the same.
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 /// Kept before the caller's deadline, for storing what came back and for the answer.
 const RESERVE: Duration = Duration::from_secs(1);
@@ -101,15 +100,7 @@ impl Gateway {
         call: &Call,
         deadline: Deadline,
     ) -> Result<Reply, GatewayError> {
-        let attempt = || self.attempt(app, call, deadline);
-        let result = if call.repeatable {
-            attempt
-                .retry(full_jitter())
-                .when(GatewayError::is_transient)
-                .await
-        } else {
-            attempt().await
-        };
+        let result = self.attempts(app, call, deadline).await;
         let trace_id = match &result {
             Ok(reply) => reply.trace_id(),
             Err(GatewayError::Refused(refusal)) => refusal.trace_id.as_deref(),
@@ -121,17 +112,47 @@ impl Gateway {
         result
     }
 
-    async fn attempt(
+    async fn attempts(
         &self,
         app: &App,
         call: &Call,
         deadline: Deadline,
     ) -> Result<Reply, GatewayError> {
-        let now = (self.clock)();
+        let start = (self.clock)();
         let limit = deadline
-            .remaining(now)
-            .saturating_sub(RESERVE)
-            .min(CALL_TIMEOUT);
+            .earlier_by(RESERVE)
+            .min(Deadline::after(start, CALL_TIMEOUT));
+        let mut pauses = full_jitter();
+        let mut failure: Option<GatewayError> = None;
+        loop {
+            let error = match self.attempt(app, call, limit).await {
+                Err(error) if call.repeatable && error.is_transient() => error,
+                result => return result,
+            };
+            // What was sent once stays sent, even if a later attempt did not get so far.
+            let error = match failure.take() {
+                Some(earlier) if error.was_never_sent() => earlier,
+                _ => error,
+            };
+            match pauses
+                .next()
+                .filter(|pause| limit.remaining((self.clock)()) >= *pause + LEAST_TIME)
+            {
+                Some(pause) => tokio::time::sleep(pause).await,
+                None => return Err(error),
+            }
+            failure = Some(error);
+        }
+    }
+
+    async fn attempt(
+        &self,
+        app: &App,
+        call: &Call,
+        limit: Deadline,
+    ) -> Result<Reply, GatewayError> {
+        let now = (self.clock)();
+        let limit = limit.remaining(now);
         if limit < LEAST_TIME {
             return Err(GatewayError::NoTimeLeft);
         }
@@ -202,9 +223,7 @@ fn transport(reason: &'static str, error: reqwest::Error) -> GatewayError {
     }
 }
 
-fn full_jitter() -> impl BackoffBuilder {
+fn full_jitter() -> impl Iterator<Item = Duration> {
     (0..MAX_ATTEMPTS - 1)
         .map(|attempt| FIRST_PAUSE.mul_f64(f64::from(1 << attempt) * fastrand::f64()))
-        .collect::<Vec<_>>()
-        .into_iter()
 }

@@ -31,6 +31,15 @@ impl Deadline {
             })
     }
 
+    /// This deadline moved `duration` towards the past, for what is still to be done afterwards.
+    pub(crate) fn earlier_by(self, duration: Duration) -> Self {
+        Self(
+            self.0
+                .checked_sub(duration)
+                .unwrap_or(SystemTime::UNIX_EPOCH),
+        )
+    }
+
     /// The time left at `now`; zero when the deadline has passed.
     pub fn remaining(self, now: SystemTime) -> Duration {
         self.0.duration_since(now).unwrap_or_default()

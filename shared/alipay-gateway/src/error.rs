@@ -1,4 +1,5 @@
 use std::error::Error;
+use std::fmt;
 
 /// How a call can fail. Each variant is an outcome that a caller may act on.
 #[derive(Debug, thiserror::Error)]
@@ -43,10 +44,9 @@ pub enum GatewayError {
     Signing(#[from] alipay_signing::SignError),
 }
 
-/// Alipay's own error. `Display` leaves `sub_msg` out, because signature errors echo the whole signed text in it.
-#[derive(
-    Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, thiserror::Error,
-)]
+/// Alipay's own error. `Display` and `Debug` leave `sub_msg` out, because signature errors echo the whole signed text in it, with
+/// its codes and tokens.
+#[derive(Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, thiserror::Error)]
 #[error("{code} {}", sub_code.as_deref().unwrap_or("without sub_code"))]
 pub struct Refusal {
     /// The gateway's code, such as `40002`.
@@ -59,6 +59,19 @@ pub struct Refusal {
     pub sub_msg: Option<String>,
     /// The `trace_id` header, which Alipay's support asks for.
     pub trace_id: Option<String>,
+}
+
+impl fmt::Debug for Refusal {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Refusal")
+            .field("code", &self.code)
+            .field("sub_code", &self.sub_code)
+            .field("msg", &self.msg)
+            .field("has_sub_msg", &self.sub_msg.is_some())
+            .field("trace_id", &self.trace_id)
+            .finish()
+    }
 }
 
 impl Refusal {

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
-use crate::unique_json::{check_unique, is_repeated_name, top_level_members};
+use crate::unique_json::{Misbuilt, check_unique, top_level_members};
 use crate::{App, Call, GatewayError, Refusal};
 
 /// A verified success.
@@ -69,11 +69,12 @@ struct Status<'a> {
 
 impl Status<'_> {
     /// The code as text; `None` where the node has none, as a successful `alipay.system.oauth.token` has.
-    fn code(&self) -> Option<Cow<'_, str>> {
-        let raw = self.code?.get();
-        match raw {
-            "null" => None,
-            _ => Some(serde_json::from_str::<String>(raw).map_or(Cow::Borrowed(raw), Cow::Owned)),
+    fn code(&self) -> Result<Option<Cow<'_, str>>, GatewayError> {
+        match self.code.map(RawValue::get) {
+            None | Some("null") => Ok(None),
+            Some(raw) => text_or_number(raw)
+                .map(Some)
+                .ok_or_else(|| GatewayError::unverified("the node's code is not a text")),
         }
     }
 
@@ -108,17 +109,17 @@ pub fn verify_reply(
     trace_id: Option<&str>,
 ) -> Result<Reply, GatewayError> {
     let (text, charset) = decode(app.charset, body, content_type)?;
-    let members = top_level_members(&text).map_err(|error| {
-        if is_repeated_name(&error) {
-            GatewayError::unverified("a member name stands twice")
-        } else {
+    let members = top_level_members(&text).map_err(|misbuilt| match misbuilt {
+        Misbuilt::NotJson => {
             GatewayError::unreachable("what came back is not a reply of the gateway")
         }
+        Misbuilt::Ambiguous(reason) => GatewayError::unverified(reason),
     })?;
 
     let name = format!("{}_response", call.method.replace('.', "_"));
-    let node = match (members.get(&name), members.get("error_response")) {
-        (Some(node), None) | (None, Some(node)) => node.get(),
+    let (node, is_error_response) = match (members.get(&name), members.get("error_response")) {
+        (Some(node), None) => (node.get(), false),
+        (None, Some(node)) => (node.get(), true),
         (Some(_), Some(_)) => {
             return Err(GatewayError::unverified(
                 "the reply holds a result and an error",
@@ -130,9 +131,9 @@ pub fn verify_reply(
             ));
         }
     };
-    let is_error_response = !members.contains_key(&name);
+    // A longer name that only ends like the called method's is no node of any method.
     if members.keys().any(|member| {
-        member.ends_with("_response") && *member != name && member != "error_response"
+        member.ends_with("_response") && !member.ends_with(&name) && member != "error_response"
     }) {
         return Err(GatewayError::unverified(
             "the reply holds a node of another method",
@@ -149,16 +150,20 @@ pub fn verify_reply(
         Some(sign) => {
             let sign: String = serde_json::from_str(sign)
                 .map_err(|_| GatewayError::unverified("the reply's signature is not a text"))?;
-            Some(verify_node(app, charset, node, &sign)?)
+            // Error replies with an empty signature exist; they are unsigned like those without one.
+            match sign.is_empty() {
+                true => None,
+                false => Some(verify_node(app, charset, node, &sign)?),
+            }
         }
     };
     // From here on only the text that verified counts. An unsigned node may still say no, but not yes.
     let content = verified.as_deref().unwrap_or(node);
-    check_unique(content).map_err(|_| GatewayError::unverified("a member name stands twice"))?;
+    check_unique(content).map_err(GatewayError::unverified)?;
     let status: Status<'_> = serde_json::from_str(content)
         .map_err(|_| GatewayError::unverified("the node's status members are not texts"))?;
     let trace_id = trace_id.map(str::to_owned);
-    match status.code() {
+    match status.code()? {
         Some(code) if code != "10000" => Err(GatewayError::Refused(
             status.refusal(code.into_owned(), trace_id),
         )),
@@ -172,6 +177,11 @@ pub fn verify_reply(
             let node = verified
                 .ok_or_else(|| GatewayError::unverified("a success without a signature"))?
                 .into_owned();
+            if !charset_as_asked(app.charset, charset, &text) {
+                return Err(GatewayError::unverified(
+                    "a success in another charset than was asked for",
+                ));
+            }
             check_echo(call, &node)?;
             Ok(Reply { node, trace_id })
         }
@@ -180,7 +190,8 @@ pub fn verify_reply(
 
 /// The body as text, and the charset that turns a slice of the text back into the bytes that came.
 ///
-/// Error replies may be GBK although UTF-8 was asked for (seen live).
+/// Error replies may be GBK although UTF-8 was asked for (seen live). The header only helps to read such errors: it is not
+/// signed, so it has no say in what a success means ([`charset_as_asked`]).
 fn decode<'a>(
     asked: Charset,
     body: &'a [u8],
@@ -203,10 +214,16 @@ fn decode<'a>(
         .ok_or_else(|| GatewayError::unreachable("what came back is not text"))
 }
 
+/// The same bytes may be other words in another charset, and the signature is over bytes.
+fn charset_as_asked(asked: Charset, came: Charset, text: &str) -> bool {
+    (asked == Charset::Utf8) == (came == Charset::Utf8) || text.is_ascii()
+}
+
 /// Verifies `node` and gives the text that the signature covers.
 ///
-/// The gateway may write `/` as `\/` after signing the plain text. Undoing that only where the backslash really is the escape of
-/// the slash (an odd number of backslashes before it), and reading the undone text from then on, leaves nothing to forge with.
+/// The gateway may write `/` as `\/` after signing the plain text (the official SDKs' second try), or the other way round (an
+/// older document of Alipay's). Changing only where the backslash really is the escape of the slash (an odd number of
+/// backslashes before it), and reading the changed text from then on, leaves nothing to forge with.
 fn verify_node<'a>(
     app: &App,
     charset: Charset,
@@ -221,64 +238,64 @@ fn verify_node<'a>(
     if verifies(node) {
         return Ok(Cow::Borrowed(node));
     }
-    if node.contains("\\/") {
-        let plain = without_slash_escapes(node);
-        if verifies(&plain) {
-            return Ok(Cow::Owned(plain));
+    for slash in ["/", "\\/"] {
+        let respelled = with_slashes_as(slash, node);
+        if respelled != node && verifies(&respelled) {
+            return Ok(Cow::Owned(respelled));
         }
     }
     Err(GatewayError::unverified("the reply's signature is wrong"))
 }
 
-fn without_slash_escapes(text: &str) -> String {
-    let mut plain = String::with_capacity(text.len());
+/// `text` with every slash, escaped or not, written as `slash`.
+fn with_slashes_as(slash: &str, text: &str) -> String {
+    let mut respelled = String::with_capacity(text.len());
     let mut characters = text.chars();
     while let Some(character) = characters.next() {
-        if character != '\\' {
-            plain.push(character);
-            continue;
-        }
-        match characters.next() {
-            Some('/') => plain.push('/'),
-            Some(escaped) => plain.extend(['\\', escaped]),
-            None => plain.push('\\'),
+        match character {
+            '/' => respelled.push_str(slash),
+            '\\' => match characters.next() {
+                Some('/') => respelled.push_str(slash),
+                Some(escaped) => respelled.extend(['\\', escaped]),
+                None => respelled.push('\\'),
+            },
+            other => respelled.push(other),
         }
     }
-    plain
+    respelled
+}
+
+/// A JSON text, read, or a JSON number as it is written; `None` for anything else.
+fn text_or_number(raw: &str) -> Option<Cow<'_, str>> {
+    match raw.as_bytes().first()? {
+        b'"' => serde_json::from_str(raw).ok().map(Cow::Owned),
+        b'-' | b'0'..=b'9' => Some(Cow::Borrowed(raw)),
+        _ => None,
+    }
 }
 
 /// A genuine reply to another request must not pass for this one's: where the request named a trade and the reply names one, they
 /// are the same.
 fn check_echo(call: &Call, node: &str) -> Result<(), GatewayError> {
-    #[derive(Deserialize, Default)]
-    struct Named<'a> {
-        #[serde(borrow, default)]
-        out_trade_no: Option<Cow<'a, str>>,
-        #[serde(borrow, default)]
-        trade_no: Option<Cow<'a, str>>,
-        #[serde(borrow, default)]
-        out_request_no: Option<Cow<'a, str>>,
-    }
-    let Some(asked) = call
-        .biz_content
-        .as_deref()
-        .and_then(|text| serde_json::from_str::<Named<'_>>(text).ok())
-    else {
+    const ECHOED: [&str; 3] = ["out_trade_no", "trade_no", "out_request_no"];
+    let Some(Ok(asked)) = call.biz_content.as_deref().map(top_level_members) else {
         return Ok(());
     };
-    let Ok(answered) = serde_json::from_str::<Named<'_>>(node) else {
-        return Err(GatewayError::unverified(
-            "the reply's trade number is not a text",
-        ));
-    };
-    let differs = |asked: &Option<Cow<'_, str>>, answered: &Option<Cow<'_, str>>| matches!((asked, answered), (Some(asked), Some(answered)) if asked != answered);
-    if differs(&asked.out_trade_no, &answered.out_trade_no)
-        || differs(&asked.trade_no, &answered.trade_no)
-        || differs(&asked.out_request_no, &answered.out_request_no)
-    {
-        return Err(GatewayError::unverified(
-            "the reply answers another request",
-        ));
+    let answered = top_level_members(node)
+        .map_err(|_| GatewayError::unverified("the reply's node is not an object"))?;
+    for name in ECHOED {
+        let (Some(asked), Some(answered)) = (asked.get(name), answered.get(name)) else {
+            continue;
+        };
+        // An empty or absent number names no trade.
+        let Some(asked) = text_or_number(asked.get()).filter(|asked| !asked.is_empty()) else {
+            continue;
+        };
+        if text_or_number(answered.get()).as_deref() != Some(&*asked) {
+            return Err(GatewayError::unverified(
+                "the reply answers another request",
+            ));
+        }
     }
     Ok(())
 }
@@ -288,10 +305,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_backslash_that_escapes_the_slash_is_undone() {
-        assert_eq!(without_slash_escapes(r"http:\/\/a"), "http://a");
-        assert_eq!(without_slash_escapes(r"http:\\/\\/a"), r"http:\\/\\/a");
-        assert_eq!(without_slash_escapes(r"\\\/ \n \"), r"\\/ \n \");
+    fn only_a_backslash_that_escapes_the_slash_is_touched() {
+        for (text, plain, escaped) in [
+            (r"http:\/\/a", "http://a", r"http:\/\/a"),
+            ("http://a", "http://a", r"http:\/\/a"),
+            (r"http:\\/\\/a", r"http:\\/\\/a", r"http:\\\/\\\/a"),
+            (r"\\\/ \n \", r"\\/ \n \", r"\\\/ \n \"),
+        ] {
+            assert_eq!(with_slashes_as("/", text), plain);
+            assert_eq!(with_slashes_as(r"\/", text), escaped);
+        }
     }
 
     #[test]

@@ -9,10 +9,31 @@ use std::fmt;
 use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
+/// Why a text was not read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Misbuilt {
+    /// No JSON, or the beginning of some: a proxy's page, half a reply.
+    NotJson,
+    /// JSON that is built as no reply is, so that readers may differ on what it says.
+    Ambiguous(&'static str),
+}
+
+impl Misbuilt {
+    fn of(error: &serde_json::Error) -> Self {
+        if error.is_data() {
+            Self::Ambiguous(if error.to_string().starts_with(REPEATED) {
+                REPEATED
+            } else {
+                "the reply is not an object"
+            })
+        } else {
+            Self::NotJson
+        }
+    }
+}
+
 /// The members of the object that `text` consists of, each value as it stands in the text.
-pub(crate) fn top_level_members(
-    text: &str,
-) -> Result<BTreeMap<String, &RawValue>, serde_json::Error> {
+pub(crate) fn top_level_members(text: &str) -> Result<BTreeMap<String, &RawValue>, Misbuilt> {
     struct Members;
 
     impl<'de> Visitor<'de> for Members {
@@ -33,22 +54,31 @@ pub(crate) fn top_level_members(
         }
     }
 
+    if text.starts_with('\u{feff}') {
+        return Err(Misbuilt::Ambiguous(
+            "a byte order mark stands before the reply",
+        ));
+    }
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    let members = deserializer.deserialize_map(Members)?;
-    deserializer.end()?;
+    let members = deserializer
+        .deserialize_map(Members)
+        .map_err(|error| Misbuilt::of(&error))?;
+    deserializer
+        .end()
+        .map_err(|_| Misbuilt::Ambiguous("something stands behind the reply"))?;
     Ok(members)
 }
 
 /// Refuses `text` when any object in it, at any depth, has a member name twice. Nesting beyond 128 levels is refused too.
-pub(crate) fn check_unique(text: &str) -> Result<(), serde_json::Error> {
+pub(crate) fn check_unique(text: &str) -> Result<(), &'static str> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    Unique.deserialize(&mut deserializer)?;
-    deserializer.end()
-}
-
-/// Whether `error` says that a name stood twice, as opposed to text that is not JSON.
-pub(crate) fn is_repeated_name(error: &serde_json::Error) -> bool {
-    error.is_data() && error.to_string().starts_with(REPEATED)
+    Unique
+        .deserialize(&mut deserializer)
+        .and_then(|()| deserializer.end())
+        .map_err(|error| match Misbuilt::of(&error) {
+            Misbuilt::Ambiguous(reason) => reason,
+            Misbuilt::NotJson => "the node is nested too deeply or holds a number out of range",
+        })
 }
 
 const REPEATED: &str = "a member name stands twice";
@@ -129,27 +159,42 @@ mod tests {
     #[test]
     fn a_repeated_name_is_refused_however_it_is_spelled() {
         for text in [r#"{"a":1,"a":2}"#, r#"{"a":1,"\u0061":2}"#] {
-            assert!(
-                is_repeated_name(&top_level_members(text).unwrap_err()),
+            assert_eq!(
+                top_level_members(text).unwrap_err(),
+                Misbuilt::Ambiguous(REPEATED),
                 "{text}"
             );
-            assert!(is_repeated_name(&check_unique(text).unwrap_err()), "{text}");
+            assert_eq!(check_unique(text), Err(REPEATED), "{text}");
         }
-        assert!(is_repeated_name(
-            &check_unique(r#"[{"x":{"a":1,"b":[{}],"a":2}}]"#).unwrap_err()
-        ));
+        assert_eq!(
+            check_unique(r#"[{"x":{"a":1,"b":[{}],"a":2}}]"#),
+            Err(REPEATED)
+        );
         check_unique(r#"{"a":{"a":{"b":[1,-1,1.5,true,null,"x"]}},"b":[]}"#).unwrap();
     }
 
     #[test]
-    fn text_behind_the_document_is_refused() {
-        assert!(top_level_members("{} {}").is_err());
+    fn what_is_json_but_not_one_object_is_told_from_what_is_no_json() {
+        for text in ["{} {}", "{} x", "[]", "null", "\"{}\"", "1", "\u{feff}{}"] {
+            assert!(
+                matches!(top_level_members(text), Err(Misbuilt::Ambiguous(_))),
+                "{text}"
+            );
+        }
+        for text in ["", "<html>", "{\"a\":{\"b\"", "{\"a\" 1}", "{'a':1}"] {
+            assert_eq!(
+                top_level_members(text).unwrap_err(),
+                Misbuilt::NotJson,
+                "{text}"
+            );
+        }
         assert!(check_unique("{} x").is_err());
     }
 
     #[test]
     fn deep_nesting_is_refused_without_exhausting_the_stack() {
         let deep = format!("{}{}", "[".repeat(20_000), "]".repeat(20_000));
+        assert_ne!(check_unique(&deep), Err(REPEATED));
         assert!(check_unique(&deep).is_err());
     }
 }

@@ -1,14 +1,16 @@
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
 use alipay_gateway::{App, Call, Clock, Deadline, Gateway, GatewayError, Reply};
 use alipay_signing::SigningKey;
 use secrecy::{ExposeSecret, SecretString};
+use tokio::sync::Mutex;
 
 use crate::apps::{AppSettings, Apps};
 use crate::event::Door;
+use crate::failure::with_causes;
 use crate::secrets::Location;
 use crate::settings::{StartUpError, setting};
 use crate::{Failure, Outcome};
@@ -31,6 +33,7 @@ struct Shared {
     apps: RwLock<Arc<Apps>>,
     /// Where the apps came from; `None` when they were given and cannot be read again.
     location: Option<Location>,
+    /// Held while reading, so that calls refused at the same time wait for the one reading.
     last_reload: Mutex<Option<SystemTime>>,
     clock: Clock,
     allow_caller_keys: bool,
@@ -140,7 +143,7 @@ impl Alipay {
     }
 
     /// The app that an input's `appid` and `privateKey` choose.
-    pub(crate) async fn select(
+    pub(crate) fn select(
         &self,
         app_id: Option<&str>,
         private_key: Option<&SecretString>,
@@ -200,6 +203,19 @@ impl Alipay {
         }
     }
 
+    /// The configured app ids, the default one first.
+    pub fn app_ids(&self) -> Vec<String> {
+        let apps = self.apps();
+        let default = apps.get(None).map(|app| app.app.app_id.clone());
+        let mut others: Vec<_> = apps
+            .ids()
+            .filter(|id| Some(*id) != default.as_deref())
+            .map(str::to_owned)
+            .collect();
+        others.sort_unstable();
+        default.into_iter().chain(others).collect()
+    }
+
     /// The wall-clock time.
     pub fn now(&self) -> SystemTime {
         (self.shared.clock)()
@@ -226,22 +242,16 @@ impl Alipay {
         let Some(location) = &self.shared.location else {
             return;
         };
-        {
-            let mut last = self
-                .shared
-                .last_reload
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            let now = (self.shared.clock)();
-            let too_soon = last.is_some_and(|last| {
-                now.duration_since(last)
-                    .is_ok_and(|since| since < RELOAD_PAUSE)
-            });
-            if too_soon {
-                return;
-            }
-            *last = Some(now);
+        let mut last_reload = self.shared.last_reload.lock().await;
+        let now = self.now();
+        let too_soon = last_reload.is_some_and(|last| {
+            now.duration_since(last)
+                .is_ok_and(|since| since < RELOAD_PAUSE)
+        });
+        if too_soon {
+            return;
         }
+        *last_reload = Some(now);
         match load(location).await {
             Ok(apps) => {
                 *self
@@ -254,7 +264,11 @@ impl Alipay {
                 );
             }
             Err(error) => {
-                tracing::error!(%error, "the document of apps could not be read again; the loaded one stays")
+                let error = with_causes(&error);
+                tracing::error!(
+                    error,
+                    "the document of apps could not be read again; the loaded one stays"
+                );
             }
         }
     }

@@ -9,6 +9,8 @@ use alipay_signing::{Charset, SignType, SigningKey, VerifyingKey};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
+use crate::typed_json::{self, Misfit};
+
 /// A document of apps that cannot be used. Names the field and the mend, never a value.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("the document of apps: {field}: {problem}")]
@@ -24,6 +26,15 @@ impl AppsError {
         Self {
             field: field.into(),
             problem: problem.into(),
+        }
+    }
+}
+
+impl From<Misfit> for AppsError {
+    fn from(misfit: Misfit) -> Self {
+        match misfit.path.as_str() {
+            "" => Self::new("document", misfit.rule),
+            path => Self::new(path, misfit.rule),
         }
     }
 }
@@ -78,7 +89,15 @@ impl Apps {
     /// # Errors
     /// Names the first field that is wrong.
     pub fn from_document(text: &SecretString, folder: Option<&Path>) -> Result<Self, AppsError> {
-        let document: Document = read(text.expose_secret())?;
+        let text = text.expose_secret();
+        // serde would take an array for an object whose members it lists. uni-id's file may be one, of several apps.
+        if text.trim_start().starts_with('[') {
+            return Err(AppsError::new(
+                "document",
+                "must be an object; of a list of several uni-id documents, give the one that this deployment serves",
+            ));
+        }
+        let document: Document = typed_json::parse(text)?;
         let mut entries: Vec<(String, AppEntry)> = Vec::new();
         let mut default = document.default;
         if let Some(app) = document
@@ -135,38 +154,6 @@ impl Apps {
         };
         Ok(Self { default, by_id })
     }
-}
-
-fn read(text: &str) -> Result<Document, AppsError> {
-    let mut deserializer = serde_json::Deserializer::from_str(text);
-    serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-        let path = error.path().to_string();
-        let inner = error.into_inner();
-        // serde quotes values of a wrong type; here they may be keys.
-        let problem = match inner.classify() {
-            serde_json::error::Category::Data => {
-                let text = inner.to_string();
-                let text = text.split(" at line ").next().unwrap_or_default();
-                match text.rsplit_once(", expected ") {
-                    Some((_, expected)) => format!("must be {expected}"),
-                    None => text.to_owned(),
-                }
-            }
-            _ => format!(
-                "is not JSON (line {}, column {})",
-                inner.line(),
-                inner.column()
-            ),
-        };
-        AppsError::new(
-            if path == "." {
-                "document".to_owned()
-            } else {
-                path
-            },
-            problem,
-        )
-    })
 }
 
 /// Both forms at once: their members do not overlap. The uni-id documents hold much else, which is ignored.
@@ -230,7 +217,7 @@ struct AppEntry {
 
 /// A key inline, or `{"file":"path"}`.
 #[derive(Deserialize)]
-#[serde(untagged, expecting = "a text or {\"file\":\"path\"}")]
+#[serde(untagged, expecting = "must be a text or {\"file\":\"path\"}")]
 enum KeySource {
     Inline(SecretString),
     File { file: PathBuf },

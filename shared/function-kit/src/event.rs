@@ -7,11 +7,12 @@ use alipay_gateway::Deadline;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
+use crate::Failure;
 use crate::alipay::SelectedApp;
-use crate::input_limits::{MAX_BODY_BYTES, check_json};
-use crate::{Failure, Outcome};
+use crate::input_limits::{MAX_BODY_BYTES, check_json, too_large};
 
 /// How a call came in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,50 +71,83 @@ pub(crate) struct Opened<'a> {
     pub arguments: Result<Cow<'a, str>, Failure>,
 }
 
-/// The members by which events are told apart. All of them may be null.
-#[derive(Deserialize)]
+/// The members by which events are told apart. Any of them may be null.
+#[derive(Deserialize, Default)]
+#[serde(default)]
 struct Marks<'a> {
-    #[serde(borrow, rename = "requestContext", default)]
+    #[serde(borrow, rename = "requestContext")]
     request_context: Option<&'a RawValue>,
-    #[serde(borrow, rename = "Records", default)]
-    records: Option<&'a RawValue>,
-    #[serde(borrow, rename = "detail-type", default)]
-    detail_type: Option<&'a RawValue>,
+    /// S3, SNS, SQS, SES, DynamoDB streams, Kinesis.
+    #[serde(rename = "Records")]
+    records: Option<IgnoredAny>,
+    /// EventBridge and its schedules.
+    #[serde(rename = "detail-type")]
+    detail_type: Option<IgnoredAny>,
+    /// Kafka and Amazon MQ.
+    #[serde(rename = "eventSource")]
+    event_source: Option<IgnoredAny>,
+    /// Firehose.
+    #[serde(rename = "deliveryStreamArn")]
+    delivery_stream: Option<IgnoredAny>,
+    /// CloudWatch Logs.
+    awslogs: Option<IgnoredAny>,
+    /// Cognito.
+    #[serde(rename = "triggerSource")]
+    trigger_source: Option<IgnoredAny>,
+    /// Lex.
+    #[serde(rename = "invocationSource")]
+    invocation_source: Option<IgnoredAny>,
+    /// API Gateway asking an authorizer (REST API, and WebSocket API).
+    #[serde(rename = "methodArn")]
+    method: Option<IgnoredAny>,
+    /// The same (HTTP API).
+    #[serde(rename = "routeArn")]
+    route: Option<IgnoredAny>,
 }
 
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct HttpEvent {
-    body: Option<String>,
-    #[serde(rename = "isBase64Encoded")]
-    is_base64_encoded: Option<bool>,
-    #[serde(rename = "requestContext")]
-    request_context: RequestContext,
+impl Marks<'_> {
+    /// Whether the event has a member that neither of the two doors knows.
+    fn are_of_another_trigger(&self) -> bool {
+        [
+            &self.records,
+            &self.detail_type,
+            &self.event_source,
+            &self.delivery_stream,
+            &self.awslogs,
+            &self.trigger_source,
+            &self.invocation_source,
+            &self.method,
+            &self.route,
+        ]
+        .iter()
+        .any(|mark| mark.is_some())
+    }
 }
 
-/// Payload 2.0 has `http`; payload 1.0 has `httpMethod` and `identity`.
+/// Payload 2.0 has `http`; payload 1.0 has `httpMethod` and `identity`. A WebSocket API and a load balancer have neither.
 #[derive(Deserialize, Default)]
 #[serde(default)]
-struct RequestContext {
-    http: Option<Http>,
+struct RequestContext<'a> {
+    #[serde(borrow)]
+    http: Option<&'a RawValue>,
     #[serde(rename = "httpMethod")]
-    http_method: Option<String>,
-    identity: Option<Identity>,
-    elb: Option<serde::de::IgnoredAny>,
+    http_method: Option<IgnoredAny>,
+    #[serde(borrow)]
+    identity: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize, Default)]
 #[serde(default, rename_all = "camelCase")]
-struct Http {
+struct WrittenOrigin {
     source_ip: Option<String>,
     user_agent: Option<String>,
 }
 
 #[derive(Deserialize, Default)]
 #[serde(default, rename_all = "camelCase")]
-struct Identity {
-    source_ip: Option<String>,
-    user_agent: Option<String>,
+struct WrittenBody {
+    body: Option<String>,
+    is_base64_encoded: Option<bool>,
 }
 
 /// Takes `event` apart. Never fails as a whole: the answer must know the door even when the arguments are wrong.
@@ -127,16 +161,20 @@ pub(crate) fn open(event: &str) -> Opened<'_> {
             )));
         }
     };
-    if marks.request_context.is_some() {
-        return match serde_json::from_str::<HttpEvent>(event) {
-            Ok(http) => open_http(http),
-            Err(_) => direct(Err(other_trigger())),
-        };
-    }
-    if marks.records.is_some() || marks.detail_type.is_some() {
+    if marks.are_of_another_trigger() {
         return direct(Err(other_trigger()));
     }
-    direct(check_json(event).map(|()| Cow::Borrowed(event)))
+    match marks.request_context {
+        None => direct(check_json(event).map(|()| Cow::Borrowed(event))),
+        Some(context) => match origin(context) {
+            None => direct(Err(other_trigger())),
+            Some(origin) => Opened {
+                door: Door::Http,
+                origin,
+                arguments: body_text(event).map(Cow::Owned),
+            },
+        },
+    }
 }
 
 fn direct(arguments: Result<Cow<'_, str>, Failure>) -> Opened<'_> {
@@ -154,35 +192,32 @@ fn other_trigger() -> Failure {
     )
 }
 
-fn open_http(event: HttpEvent) -> Opened<'static> {
-    let context = event.request_context;
-    let origin = match (context.http, context.identity) {
-        (Some(http), _) => Origin {
-            address: http.source_ip.unwrap_or_default(),
-            agent: http.user_agent.unwrap_or_default(),
-        },
-        (None, Some(identity)) if context.http_method.is_some() => Origin {
-            address: identity.source_ip.unwrap_or_default(),
-            agent: identity.user_agent.unwrap_or_default(),
-        },
-        (None, _) if context.http_method.is_some() && context.elb.is_none() => Origin::default(),
-        _ => return direct(Err(other_trigger())),
+/// Where the call came from; `None` when `context` is not that of an HTTP call. What cannot be read in it counts as unknown: by
+/// then the door is known, and its form of answer.
+fn origin(context: &RawValue) -> Option<Origin> {
+    let context: RequestContext<'_> = serde_json::from_str(context.get()).ok()?;
+    let written = match (context.http, context.http_method) {
+        (Some(http), _) => Some(http),
+        (None, Some(_)) => context.identity,
+        (None, None) => return None,
     };
-    Opened {
-        door: Door::Http,
-        origin,
-        arguments: body_text(event.body, event.is_base64_encoded.unwrap_or(false)).map(Cow::Owned),
-    }
+    let WrittenOrigin {
+        source_ip,
+        user_agent,
+    } = written
+        .and_then(|written| serde_json::from_str(written.get()).ok())
+        .unwrap_or_default();
+    Some(Origin {
+        address: source_ip.unwrap_or_default(),
+        agent: user_agent.unwrap_or_default(),
+    })
 }
 
-fn body_text(body: Option<String>, is_base64: bool) -> Result<String, Failure> {
-    let body = body.unwrap_or_default();
-    let too_large = || {
-        Failure::new(Outcome::TooLarge {
-            limit: "a body may have 1 MiB".to_owned(),
-        })
-    };
-    let text = if is_base64 {
+fn body_text(event: &str) -> Result<String, Failure> {
+    let written: WrittenBody = serde_json::from_str(event)
+        .map_err(|_| Failure::invalid("body", "must be the arguments as JSON text"))?;
+    let body = written.body.unwrap_or_default();
+    let text = if written.is_base64_encoded == Some(true) {
         if body.len() > MAX_BODY_BYTES.div_ceil(3) * 4 {
             return Err(too_large());
         }
@@ -206,6 +241,8 @@ fn body_text(body: Option<String>, is_base64: bool) -> Result<String, Failure> {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+
+    use crate::Outcome;
 
     use super::*;
 

@@ -3,7 +3,7 @@ use std::pin::Pin;
 use std::time::SystemTime;
 
 use alipay_gateway::Deadline;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -12,6 +12,8 @@ use tracing::{Instrument, Span, field};
 use crate::alipay::Alipay;
 use crate::envelope::Answer;
 use crate::event::{Caller, Door, Opened, open};
+use crate::failure::with_causes;
+use crate::typed_json::{self, Misfit};
 use crate::{Failure, Outcome, Success};
 
 /// What one function does.
@@ -58,13 +60,25 @@ pub struct Service<F> {
     alipay: Alipay,
 }
 
-/// The members that choose the app, the same in every function's input.
+/// The members that choose the app, the same in every function's input. Empty ones, which vk clients send for what they leave
+/// out, count as absent.
 #[derive(Deserialize)]
 struct AppChoice {
     #[serde(default)]
     appid: Option<String>,
     #[serde(default, rename = "privateKey")]
     private_key: Option<SecretString>,
+}
+
+impl AppChoice {
+    fn app_id(&self) -> Option<&str> {
+        self.appid.as_deref().filter(|id| !id.is_empty())
+    }
+
+    fn private_key(&self) -> Option<&SecretString> {
+        let key = self.private_key.as_ref();
+        key.filter(|key| !key.expose_secret().trim().is_empty())
+    }
 }
 
 impl<F: Function> Service<F> {
@@ -78,12 +92,7 @@ impl<F: Function> Service<F> {
         let choice: AppChoice = parse(&arguments)?;
         let app = self
             .alipay
-            .select(
-                choice.appid.as_deref(),
-                choice.private_key.as_ref(),
-                opened.door,
-            )
-            .await?;
+            .select(choice.app_id(), choice.private_key(), opened.door)?;
         Span::current().record("appid", app.id());
         let caller = Caller {
             door: opened.door,
@@ -100,30 +109,10 @@ impl<F: Function> Service<F> {
 
 /// Reads arguments; what is wrong is said with the field's path.
 fn parse<T: DeserializeOwned>(arguments: &str) -> Result<T, Failure> {
-    let mut deserializer = serde_json::Deserializer::from_str(arguments);
-    serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-        let path = error.path().to_string();
-        let reason = error.into_inner().to_string();
-        let reason = reason.split(" at line ").next().unwrap_or_default();
-        // serde states what is missing as a message of the object, and quotes values of a wrong type.
-        match reason
-            .strip_prefix("missing field `")
-            .and_then(|rest| rest.strip_suffix('`'))
-        {
-            Some(missing) if path == "." => Failure::invalid(missing, "is required"),
-            Some(missing) => Failure::invalid(format!("{path}.{missing}"), "is required"),
-            None if path == "." => Failure::invalid("body", without_value(reason)),
-            None => Failure::invalid(path, without_value(reason)),
-        }
+    typed_json::parse(arguments).map_err(|Misfit { path, rule }| {
+        let field = if path.is_empty() { "body" } else { &path };
+        Failure::invalid(field, rule)
     })
-}
-
-/// `invalid type: string "…", expected u8` without the value, which may be a secret.
-fn without_value(reason: &str) -> String {
-    match reason.rsplit_once(", expected ") {
-        Some((found, expected)) if found.starts_with("invalid ") => format!("must be {expected}"),
-        _ => reason.to_owned(),
-    }
 }
 
 impl<F: Function> Handler for Service<F> {
@@ -132,7 +121,8 @@ impl<F: Function> Handler for Service<F> {
     }
 
     fn handle<'a>(&'a self, event: &'a str, invocation: Invocation) -> Handling<'a> {
-        let span = tracing::info_span!(
+        // At the level of errors, so that every line has it, whatever RUST_LOG leaves out.
+        let span = tracing::error_span!(
             "invocation",
             function = F::NAME,
             request_id = %invocation.request_id,
@@ -165,7 +155,10 @@ impl<F: Function> Handler for Service<F> {
 /// The one place where a failure is logged.
 fn log_failure(failure: &Failure, door: Door, duration_ms: u128) {
     let row = failure.outcome().row();
-    let cause = failure.cause().map(chain).unwrap_or_default();
+    let cause = failure
+        .cause()
+        .map(|cause| with_causes(cause))
+        .unwrap_or_default();
     let (sub_code, field) = match failure.outcome() {
         Outcome::GatewayRefused(refusal) => {
             (refusal.sub_code.as_deref().unwrap_or(&refusal.code), "")
@@ -193,67 +186,5 @@ fn log_failure(failure: &Failure, door: Door, duration_ms: u128) {
             cause,
             "refused"
         );
-    }
-}
-
-fn chain(error: &(dyn std::error::Error + Send + Sync + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(source) = next {
-        text.push_str(": ");
-        text.push_str(&source.to_string());
-        next = source.source();
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[derive(Deserialize, Debug)]
-    #[expect(dead_code, reason = "only its shape matters")]
-    struct Input {
-        code: String,
-        #[serde(default)]
-        data: Option<Inner>,
-    }
-
-    #[derive(Deserialize, Debug)]
-    #[expect(dead_code, reason = "only its shape matters")]
-    struct Inner {
-        size: u8,
-    }
-
-    fn refused(arguments: &str) -> (String, String) {
-        match parse::<Input>(arguments).unwrap_err().outcome() {
-            Outcome::InvalidArgument { field, rule } => (field.clone(), rule.clone()),
-            other => panic!("{other:?}"),
-        }
-    }
-
-    #[test]
-    fn a_wrong_input_names_its_field_and_never_quotes_its_value() {
-        assert_eq!(refused("{}"), ("code".to_owned(), "is required".to_owned()));
-        assert_eq!(
-            refused(r#"{"code":1}"#),
-            ("code".to_owned(), "must be a string".to_owned())
-        );
-        assert_eq!(
-            refused(r#"{"code":"c","data":{}}"#),
-            ("data.size".to_owned(), "is required".to_owned())
-        );
-        let (field, rule) = refused(r#"{"code":"c","data":{"size":"canary"}}"#);
-        assert_eq!((field.as_str(), rule.as_str()), ("data.size", "must be u8"));
-        assert!(
-            refused(r#"{"code":"c","code":"d"}"#)
-                .1
-                .contains("duplicate field")
-        );
-    }
-
-    #[test]
-    fn members_that_a_function_does_not_know_are_ignored() {
-        assert!(parse::<Input>(r#"{"code":"c","uniIdToken":"x"}"#).is_ok());
     }
 }

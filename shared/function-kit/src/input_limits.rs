@@ -12,9 +12,7 @@ const MAX_MEMBERS: usize = 10_000;
 /// Checks that `text` is one JSON object within the limits.
 pub(crate) fn check_json(text: &str) -> Result<(), Failure> {
     if text.len() > MAX_BODY_BYTES {
-        return Err(Failure::new(Outcome::TooLarge {
-            limit: "1 MiB at most".to_owned(),
-        }));
+        return Err(too_large());
     }
     let (depth, members) = measure(text);
     if depth > MAX_DEPTH {
@@ -27,6 +25,12 @@ pub(crate) fn check_json(text: &str) -> Result<(), Failure> {
         return Err(Failure::invalid("body", "must be a JSON object"));
     }
     Ok(())
+}
+
+pub(crate) fn too_large() -> Failure {
+    Failure::new(Outcome::TooLarge {
+        limit: "1 MiB at most".to_owned(),
+    })
 }
 
 /// The nesting depth and the number of members and elements, counted outside strings (a container's first one with its bracket).

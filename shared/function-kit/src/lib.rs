@@ -12,6 +12,7 @@ mod run;
 mod secrets;
 mod settings;
 mod telemetry;
+mod typed_json;
 
 pub mod checked;
 

@@ -7,6 +7,7 @@ use lambda_runtime::{LambdaEvent, service_fn};
 use serde_json::value::RawValue;
 
 use crate::alipay::Alipay;
+use crate::failure::with_causes;
 use crate::function::{Function, Handler, Invocation, Service};
 use crate::settings::StartUpError;
 use crate::telemetry;
@@ -44,10 +45,8 @@ where
         let (alipay, powers) = match tokio::try_join!(Alipay::from_environment(), powers) {
             Ok(ready) => ready,
             Err(error) => {
-                let cause = std::error::Error::source(&error)
-                    .map(ToString::to_string)
-                    .unwrap_or_default();
-                tracing::error!(function = F::NAME, %error, cause, "the function did not start");
+                let error = with_causes(&error);
+                tracing::error!(function = F::NAME, error, "the function did not start");
                 return ExitCode::FAILURE;
             }
         };

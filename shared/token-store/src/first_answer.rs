@@ -1,6 +1,6 @@
 //! First answers: what makes a repeated request harmless.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,11 +14,12 @@ use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailur
 use secrecy::ExposeSecret;
 use uuid::Uuid;
 
+use crate::address::Address;
 use crate::dynamo::{Item, failed, not_built, number, text};
 use crate::error::StoreError;
 use crate::keyring::Keyring;
 use crate::record::{
-    Address, attribute, corrupt, optional_blob, optional_text, optional_time, required_text, time,
+    attribute, corrupt, optional_blob, optional_text, optional_time, required_text, time,
 };
 use crate::sealed_table::{SealedTable, jittered};
 use crate::wall_time::{Clock, WallTime};
@@ -66,8 +67,7 @@ pub struct FirstAnswers {
     table: Arc<SealedTable>,
 }
 
-/// What a claim came to.
-#[derive(Debug)]
+/// What a claim came to. `Debug` hides the answer, which may hold tokens.
 pub enum Claim {
     /// The caller is to do the work, then complete or release.
     First(ClaimToken),
@@ -82,8 +82,7 @@ pub enum Claim {
     Mismatch,
 }
 
-/// What waiting for another caller's answer came to.
-#[derive(Debug)]
+/// What waiting for another caller's answer came to. `Debug` hides the answer.
 pub enum Waited {
     /// It was done, and this was the answer.
     Answered(String),
@@ -96,6 +95,31 @@ pub enum Waited {
     },
     /// The key was used for another request.
     Mismatch,
+}
+
+impl fmt::Debug for Claim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::First(token) => f.debug_tuple("First").field(token).finish(),
+            Self::Answered(answer) => f.debug_tuple("Answered").field(&Answer(answer)).finish(),
+            Self::Running { until } => f.debug_struct("Running").field("until", until).finish(),
+            Self::Mismatch => f.write_str("Mismatch"),
+        }
+    }
+}
+
+impl fmt::Debug for Waited {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Answered(answer) => f.debug_tuple("Answered").field(&Answer(answer)).finish(),
+            Self::Gone => f.write_str("Gone"),
+            Self::StillRunning { until } => f
+                .debug_struct("StillRunning")
+                .field("until", until)
+                .finish(),
+            Self::Mismatch => f.write_str("Mismatch"),
+        }
+    }
 }
 
 /// The right to complete or release a claim.
@@ -114,11 +138,12 @@ pub struct Completion<'a> {
     answer: Answer<'a>,
 }
 
+/// An answer whose text `Debug` hides.
 #[derive(Clone, Copy)]
 struct Answer<'a>(&'a str);
 
-impl std::fmt::Debug for Answer<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Answer<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "[{} bytes]", self.0.len())
     }
 }
@@ -391,8 +416,8 @@ impl FirstAnswers {
     }
 }
 
-impl std::fmt::Debug for FirstAnswers {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for FirstAnswers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("FirstAnswers").finish_non_exhaustive()
     }
 }

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod address;
 mod dynamo;
 mod error;
 mod first_answer;
@@ -10,10 +11,11 @@ mod table;
 mod tokens;
 mod wall_time;
 
+pub use address::{TokenKey, TokenKind};
 pub use error::StoreError;
 pub use first_answer::{Claim, ClaimToken, Completion, FirstAnswers, MAX_ANSWER_BYTES, Waited};
 pub use keyring::{Keyring, KeyringError};
-pub use record::{Generation, State, TokenKey, TokenKind};
+pub use record::{Generation, State};
 pub use table::{TTL_ATTRIBUTE, create_table};
 pub use tokens::{AccessToken, Grant, RefreshFailure, Refresher, TokenStore};
 pub use wall_time::{Clock, SystemClock, WallTime};

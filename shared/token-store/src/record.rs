@@ -1,14 +1,16 @@
-//! The stored form of a token: keys, attribute names, and the way from a row to a record and back.
+//! The stored form of a token: attribute names, and the way from a row to a record and back.
 
 use std::fmt;
+use std::time::Duration;
 
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::address::Address;
 use crate::dynamo::{Item, number, text};
 use crate::error::StoreError;
-use crate::keyring::{Keyring, Place};
+use crate::keyring::Keyring;
 use crate::tokens::Grant;
 use crate::wall_time::WallTime;
 
@@ -43,144 +45,9 @@ pub(crate) mod attribute {
     pub(crate) const ANSWER: &str = "answer_sealed";
 }
 
-/// Longest partition key of DynamoDB in bytes.
-const PARTITION_KEY_BYTES: usize = 2048;
-/// Longest sort key of DynamoDB in bytes.
-const SORT_KEY_BYTES: usize = 1024;
-
-/// How long a row stays after its last token has expired, in milliseconds: long enough to see
+/// How long a row stays after its last token has expired: long enough to see
 /// afterwards what happened to it.
-const KEPT_AFTER_EXPIRY: std::time::Duration = std::time::Duration::from_secs(7 * 24 * 3600);
-
-/// Whose token it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum TokenKind {
-    /// A user's token for an app (`alipay.system.oauth.token`).
-    User,
-    /// A merchant's token for an ISV's app (`alipay.open.auth.token.app`).
-    Isv,
-}
-
-/// The key a token is stored under.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct TokenKey {
-    /// The app the token was given to.
-    pub app_id: String,
-    /// Whose token it is.
-    pub kind: TokenKind,
-    /// The user (`user_id` or `open_id`), or the app that authorised an ISV.
-    pub subject: String,
-    /// The granted scopes, separated by commas or spaces; order and repetition do not matter. May
-    /// be empty.
-    pub scopes: String,
-}
-
-/// The row of a [`TokenKey`] or a claim.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Address {
-    pub(crate) pk: String,
-    pub(crate) sk: String,
-}
-
-impl Address {
-    fn checked(pk: String, sk: String, pk_field: &'static str) -> Result<Self, StoreError> {
-        if pk.len() > PARTITION_KEY_BYTES {
-            return Err(StoreError::InvalidKey {
-                field: pk_field,
-                limit: PARTITION_KEY_BYTES - 64,
-            });
-        }
-        if sk.len() > SORT_KEY_BYTES {
-            return Err(StoreError::InvalidKey {
-                field: "scopes",
-                limit: SORT_KEY_BYTES - 64,
-            });
-        }
-        Ok(Self { pk, sk })
-    }
-
-    /// The row of a first answer.
-    pub(crate) fn of_answer(scope: &str, key_sha256: &str) -> Result<Self, StoreError> {
-        if scope.is_empty() {
-            return Err(StoreError::InvalidKey {
-                field: "scope",
-                limit: PARTITION_KEY_BYTES - 128,
-            });
-        }
-        Self::checked(
-            format!("ANSWER#{}#{key_sha256}", escaped(scope)),
-            "FIRST".to_owned(),
-            "scope",
-        )
-    }
-
-    pub(crate) fn pk(&self) -> AttributeValue {
-        text(&self.pk)
-    }
-
-    pub(crate) fn sk(&self) -> AttributeValue {
-        text(&self.sk)
-    }
-
-    /// The place of one sealed field of this row.
-    pub(crate) fn place<'a>(
-        &'a self,
-        table: &'a str,
-        field: &'a str,
-        generation: u64,
-        grant_id: &'a str,
-    ) -> Place<'a> {
-        Place {
-            table,
-            pk: &self.pk,
-            sk: &self.sk,
-            field,
-            generation,
-            grant_id,
-        }
-    }
-}
-
-impl TokenKey {
-    /// `APP#<app>#USER#<subject>` and `SCOPES#<scopes>`, the parts escaped so that no two keys
-    /// share a row.
-    pub(crate) fn address(&self) -> Result<Address, StoreError> {
-        for (field, part) in [("app_id", &self.app_id), ("subject", &self.subject)] {
-            if part.is_empty() {
-                return Err(StoreError::InvalidKey {
-                    field,
-                    limit: PARTITION_KEY_BYTES - 64,
-                });
-            }
-        }
-        let kind = match self.kind {
-            TokenKind::User => "USER",
-            TokenKind::Isv => "ISV",
-        };
-        let mut scopes: Vec<String> = self
-            .scopes
-            .split([',', ' '])
-            .filter(|scope| !scope.is_empty())
-            .map(escaped)
-            .collect();
-        scopes.sort_unstable();
-        scopes.dedup();
-        Address::checked(
-            format!(
-                "APP#{}#{kind}#{}",
-                escaped(&self.app_id),
-                escaped(&self.subject)
-            ),
-            format!("SCOPES#{}", scopes.join(",")),
-            "app_id and subject",
-        )
-    }
-}
-
-/// Percent-escapes the separator and the escape character themselves.
-fn escaped(part: &str) -> String {
-    part.replace('%', "%25").replace('#', "%23")
-}
+const KEPT_AFTER_EXPIRY: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// Counts the pairs stored under one key: one at the first login, one more with every later login
 /// or refresh.
@@ -251,6 +118,8 @@ pub(crate) struct TokenRecord {
     pub(crate) state: State,
     pub(crate) expires_at: WallTime,
     pub(crate) refresh_expires_at: Option<WallTime>,
+    /// When this pair was stored.
+    pub(crate) committed_at: WallTime,
     /// Until when somebody is refreshing it.
     pub(crate) lease_until: Option<WallTime>,
     key_id: String,
@@ -269,6 +138,7 @@ impl TokenRecord {
                 .ok_or_else(|| corrupt(attribute::STATE, "is not a known state"))?,
             expires_at: WallTime::from_millis(required_number(item, attribute::EXPIRES_AT)?),
             refresh_expires_at: optional_time(item, attribute::REFRESH_EXPIRES_AT)?,
+            committed_at: WallTime::from_millis(required_number(item, attribute::COMMITTED_AT)?),
             lease_until: optional_time(item, attribute::LEASE_UNTIL)?,
             key_id: required_text(item, attribute::KEY_ID)?.to_owned(),
             access_token: optional_blob(item, attribute::ACCESS_TOKEN)?
@@ -456,70 +326,5 @@ fn required_number(item: &Item, field: &'static str) -> Result<u64, StoreError> 
             .parse()
             .map_err(|_| corrupt(field, "is not a whole number from 0 to 2⁶⁴−1")),
         Some(_) => Err(corrupt(field, "is not a number")),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn key(app_id: &str, kind: TokenKind, subject: &str, scopes: &str) -> Address {
-        TokenKey {
-            app_id: app_id.to_owned(),
-            kind,
-            subject: subject.to_owned(),
-            scopes: scopes.to_owned(),
-        }
-        .address()
-        .unwrap()
-    }
-
-    #[test]
-    fn a_row_is_readable_by_a_person() {
-        let address = key("2021000000000001", TokenKind::User, "2088x", "auth_user");
-        assert_eq!(address.pk, "APP#2021000000000001#USER#2088x");
-        assert_eq!(address.sk, "SCOPES#auth_user");
-    }
-
-    #[test]
-    fn separators_in_ids_do_not_let_two_keys_share_a_row() {
-        let plain = key("a", TokenKind::User, "b#USER#c", "");
-        let moved = key("a#USER#b", TokenKind::User, "c", "");
-        assert_ne!(plain.pk, moved.pk);
-        assert_ne!(
-            key("a", TokenKind::User, "%23", "").pk,
-            key("a", TokenKind::User, "#", "").pk
-        );
-        assert_ne!(
-            key("a", TokenKind::User, "b", "").pk,
-            key("a", TokenKind::Isv, "b", "").pk
-        );
-    }
-
-    #[test]
-    fn the_order_of_scopes_does_not_matter() {
-        assert_eq!(
-            key("a", TokenKind::User, "b", "auth_user,auth_base"),
-            key("a", TokenKind::User, "b", "auth_base auth_user,auth_base")
-        );
-    }
-
-    #[test]
-    fn empty_and_overlong_parts_are_refused_by_name() {
-        let bad = |app_id: &str, subject: String, scopes: String| {
-            TokenKey {
-                app_id: app_id.to_owned(),
-                kind: TokenKind::User,
-                subject,
-                scopes,
-            }
-            .address()
-            .unwrap_err()
-            .to_string()
-        };
-        assert!(bad("", "s".into(), String::new()).starts_with("app_id:"));
-        assert!(bad("a", String::new(), String::new()).starts_with("subject:"));
-        assert!(bad("a", "s".repeat(2048), String::new()).starts_with("app_id and subject:"));
-        assert!(bad("a", "s".into(), "s".repeat(1024)).starts_with("scopes:"));
     }
 }

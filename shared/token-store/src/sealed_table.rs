@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 
+use crate::address::Address;
 use crate::dynamo::{Item, failed};
 use crate::error::StoreError;
 use crate::keyring::Keyring;
-use crate::record::Address;
+use crate::record::attribute;
 
 pub(crate) struct SealedTable {
     pub(crate) client: Client,
@@ -22,8 +23,8 @@ impl SealedTable {
             .client
             .get_item()
             .table_name(&self.name)
-            .key(crate::record::attribute::PK, address.pk())
-            .key(crate::record::attribute::SK, address.sk())
+            .key(attribute::PK, address.pk())
+            .key(attribute::SK, address.sk())
             .consistent_read(true)
             .send()
             .await

@@ -10,10 +10,11 @@ use std::sync::Arc;
 use aws_sdk_dynamodb::Client;
 use secrecy::SecretString;
 
+use crate::address::Address;
 use crate::error::StoreError;
 use crate::first_answer::FirstAnswers;
 use crate::keyring::Keyring;
-use crate::record::{Address, Generation, TokenRecord};
+use crate::record::{Generation, TokenRecord};
 use crate::sealed_table::SealedTable;
 use crate::wall_time::WallTime;
 
@@ -89,9 +90,9 @@ pub enum RefreshFailure {
 ///
 /// Reading ([`access_token`](Self::access_token)), with refresh on use:
 ///
-/// 1. Read the row consistently. Serve the access token if it has more than 60 s to live. From
-///    60 s to 5 s before its end, try steps 2 to 6 without waiting for anybody, and serve it if
-///    they bring nothing. After that it is not served.
+/// 1. Read the row consistently. Serve the access token if it has more than 60 s to live (or a fifth
+///    of its whole life, if that is less). From then until 5 s before its end, try steps 2 to 6
+///    without waiting for anybody, and serve it if they bring nothing. After that it is not served.
 /// 2. Within the process, one caller at a time goes on; it takes what the one before it got, or reads
 ///    again.
 /// 3. Before anything else, open the refresh token, and see that 8 s are left until the deadline:

@@ -130,6 +130,14 @@ async fn escaped_slashes_are_signed_unescaped() {
         ..reply
     };
     assert!(fixture.is_signed(&unescaped, &node_name(QRCODE_CREATE)));
+    fixture
+        .simulator
+        .inject(Fault::once(FaultKind::EscapedSlashesSigned));
+    let reply = fixture
+        .reply(QRCODE_CREATE, &[("biz_content", wanted)])
+        .await;
+    assert!(body(&reply).contains(r"http:\/\/127.0.0.1"));
+    assert!(fixture.is_signed(&reply, &node_name(QRCODE_CREATE)));
 }
 
 #[tokio::test]
@@ -222,6 +230,12 @@ async fn broken_transport_reaches_the_client_as_errors() {
             "{kind:?}"
         );
     }
+    let reset = Fault::once(FaultKind::ResetBeforeReading).for_method(TRADE_QUERY);
+    fixture.simulator.inject(reset);
+    let in_body = fixture
+        .post_raw("charset=utf-8", format!("method={TRADE_QUERY}"))
+        .await;
+    assert!(in_body.is_err(), "the method may stand in the body");
     let truncated = reply_with(&fixture, FaultKind::TruncatedBody).await;
     assert!(serde_json::from_slice::<serde_json::Value>(&truncated.bytes).is_err());
     assert!(body(&reply_with(&fixture, FaultKind::Html { status: 200 }).await).contains("<html>"));

@@ -10,10 +10,11 @@ use aws_sdk_dynamodb::types::{
 use uuid::Uuid;
 
 use super::{Grant, TokenStore};
+use crate::address::{Address, TokenKey};
 use crate::dynamo::{Item, failed, not_built, number, text};
 use crate::error::StoreError;
 use crate::first_answer::Completion;
-use crate::record::{Address, Generation, Lineage, NewPair, TokenKey};
+use crate::record::{Generation, Lineage, NewPair};
 use crate::sealed_table::jittered;
 use crate::wall_time::WallTime;
 

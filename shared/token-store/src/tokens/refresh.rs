@@ -9,16 +9,18 @@ use secrecy::SecretString;
 use uuid::Uuid;
 
 use super::{AccessToken, Grant, RefreshFailure, Refresher, TokenStore};
+use crate::address::TokenKey;
 use crate::dynamo::{Item, failed, number, text};
 use crate::error::StoreError;
-use crate::record::{
-    Lineage, NewPair, State, TokenKey, TokenRecord, attribute, optional_text, time,
-};
+use crate::record::{Lineage, NewPair, State, TokenRecord, attribute, optional_text, time};
 use crate::sealed_table::jittered;
 use crate::wall_time::{Clock, WallTime};
 
 /// A token with less life than this is refreshed when it is read.
 const REFRESH_MARGIN: Duration = Duration::from_secs(60);
+/// The most of a token's whole life that the margin may be: a token that lives a minute is not
+/// refreshed by everybody who reads it.
+const REFRESH_MARGIN_PART: u32 = 5;
 /// A token with less life than this is not served: it could end on its way to the gateway.
 const SERVE_MARGIN: Duration = Duration::from_secs(5);
 /// How long one refresh may keep others from trying.
@@ -58,9 +60,11 @@ fn standing(record: &TokenRecord, now: WallTime) -> Standing {
         return Standing::Spent;
     }
     let lives_longer_than = |margin| now.plus(margin) < record.expires_at;
+    let whole_life = record.expires_at.since(record.committed_at);
+    let refresh_margin = REFRESH_MARGIN.min(whole_life / REFRESH_MARGIN_PART);
     let refreshable = record.state == State::Active && record.is_refreshable_at(now);
     match (lives_longer_than(SERVE_MARGIN), refreshable) {
-        (true, _) if lives_longer_than(REFRESH_MARGIN) => Standing::Fresh,
+        (true, _) if lives_longer_than(refresh_margin) => Standing::Fresh,
         (true, true) => Standing::Ageing,
         (true, false) => Standing::Fresh,
         (false, true) => Standing::Expired,
@@ -144,7 +148,11 @@ impl TokenStore {
                 "an ageing token could not be refreshed; the old one is used while it lives"
             ),
         }
-        let record = self.read(&record.address).await?;
+        let record = match self.read(&record.address).await {
+            // What was read before is good as long as it lives.
+            Err(error) if error.is_transient() => record,
+            read => read?,
+        };
         match standing(&record, clock.now()) {
             Standing::Fresh | Standing::Ageing => self.open(&record),
             Standing::Expired => Err(StoreError::Busy {
@@ -173,7 +181,7 @@ impl TokenStore {
             .map_err(|_| busy())?;
         if let Some(token) = &*turn
             && token.generation > seen.generation
-            && clock.now().plus(REFRESH_MARGIN) < token.expires_at
+            && clock.now().plus(SERVE_MARGIN) < token.expires_at
         {
             return Ok(token.clone());
         }

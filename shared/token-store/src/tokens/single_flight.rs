@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 
 use super::AccessToken;
-use crate::record::Address;
+use crate::address::Address;
 
 /// When the table of locks has this many entries more than the last sweep left, the unused ones
 /// are dropped.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use secrecy::ExposeSecret;
-use token_store::{Claim, Clock, Completion, FirstAnswers, StoreError, TokenStore};
+use token_store::{Claim, Completion, FirstAnswers, StoreError, TokenStore};
 use tokio::net::TcpListener;
 
 use crate::harness::{Bench, Gateway, NoGateway, START, client_at, grant, keyring, user};
@@ -269,5 +269,22 @@ async fn a_pair_that_could_not_be_stored_is_not_handed_out_as_if_it_were() {
         .access_token(&user("u"), &bench.clock, bench.deadline(), &arming)
         .await;
     assert!(is_unavailable(outcome));
-    assert!(bench.clock.now() < bench.deadline());
+}
+
+#[tokio::test]
+async fn a_token_that_still_lives_is_served_though_dynamodb_fails_after_it_was_read() {
+    let bench = Bench::new().await;
+    let proxy = Proxy::before(bench.endpoint).await;
+    let store = bench.store_through(proxy.address);
+    store
+        .put_login(&user("u"), &grant("a", START), START, None)
+        .await
+        .unwrap();
+    bench.clock.advance(Duration::from_secs(270));
+    proxy.arm("UpdateItem", THROTTLED, usize::MAX);
+    let token = store
+        .access_token(&user("u"), &bench.clock, bench.deadline(), &NoGateway)
+        .await
+        .unwrap();
+    assert_eq!(token.token.expose_secret(), "access-a");
 }

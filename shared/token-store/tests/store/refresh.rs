@@ -153,25 +153,17 @@ async fn a_lease_is_taken_over_only_after_it_ran_out_and_the_clocks_may_differ()
 
     let at = async |moment: token_store::WallTime| {
         let clock = move || moment;
-        let store = bench.store();
-        // A short deadline: what matters here is whether the lease counts as running.
-        if moment <= until.plus(Duration::from_secs(2)) {
-            let deadline = moment.plus(Duration::from_millis(50));
-            store
-                .access_token(&user("u"), &clock, deadline, &gateway)
-                .await
-        } else {
-            let deadline = moment.plus(Duration::from_secs(25));
-            store
-                .access_token(&user("u"), &clock, deadline, &gateway)
-                .await
-        }
+        let deadline = moment.plus(Duration::from_secs(25));
+        bench
+            .store()
+            .access_token(&user("u"), &clock, deadline, &gateway)
+            .await
     };
-    for seconds in [0, 2] {
-        let outcome = at(until.plus(Duration::from_secs(seconds))).await;
+    let (at_its_end, just_after) = tokio::join!(at(until), at(until.plus(Duration::from_secs(2))));
+    for outcome in [at_its_end, just_after] {
         assert!(matches!(outcome, Err(StoreError::Busy { .. })));
-        assert_eq!(gateway.calls(), 0);
     }
+    assert_eq!(gateway.calls(), 0);
     at(until.plus(Duration::from_millis(2001))).await.unwrap();
     assert_eq!(gateway.calls(), 1);
 }
@@ -284,6 +276,10 @@ async fn a_reply_without_a_refresh_token_keeps_the_old_one() {
     read(&bench, &store, &gateway).await.unwrap();
     let row = bench.item().await;
     assert_eq!(row["refresh_expires_at"], before["refresh_expires_at"]);
+    assert_eq!(
+        row["ttl"], before["ttl"],
+        "the row stays as long as it can be refreshed"
+    );
     bench.clock.advance(Duration::from_secs(400));
     let token = read(&bench, &store, &gateway).await.unwrap();
     assert_eq!(token.generation.get(), 3);
@@ -353,6 +349,27 @@ async fn a_token_in_its_last_minute_is_served_though_the_refresh_fails() {
 }
 
 #[tokio::test]
+async fn a_token_that_lives_a_minute_is_not_refreshed_by_everybody_who_reads_it() {
+    let bench = Bench::new().await;
+    let store = bench.store();
+    let mut pair = grant("a", START);
+    pair.expires_at = START.plus(Duration::from_secs(50));
+    store
+        .put_login(&user("u"), &pair, START, None)
+        .await
+        .unwrap();
+    bench.clock.advance(Duration::from_millis(39_999));
+    store
+        .access_token(&user("u"), &bench.clock, bench.deadline(), &NoGateway)
+        .await
+        .unwrap();
+    bench.clock.advance(Duration::from_millis(1));
+    let gateway = Gateway::with_live("a", &bench.clock);
+    let token = read(&bench, &store, &gateway).await.unwrap();
+    assert_eq!(token.generation.get(), 2);
+}
+
+#[tokio::test]
 async fn a_revoked_grant_is_not_brought_back_by_a_late_pair() {
     let bench = with_expired_token().await;
     let gate = Arc::new(Gate::default());
@@ -373,7 +390,13 @@ async fn debug_shows_no_token() {
     let bench = with_expired_token().await;
     let gateway = Gateway::with_live("a", &bench.clock);
     let token = read(&bench, &bench.store(), &gateway).await.unwrap();
-    let shown = format!("{token:?} {:?} {:?}", grant("a", START), bench.store());
+    let claim = token_store::Claim::Answered("access-b".into());
+    let waited = token_store::Waited::Answered("access-b".into());
+    let shown = format!(
+        "{token:?} {:?} {:?} {claim:?} {waited:?}",
+        grant("a", START),
+        bench.store()
+    );
     assert!(
         !shown.contains("access-") && !shown.contains("refresh-"),
         "{shown}"

@@ -1,0 +1,37 @@
+use std::path::PathBuf;
+
+/// Why the development server did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum DevServerError {
+    /// The port is taken or not allowed.
+    #[error("port {port} cannot be had ({source}); choose another one with --port")]
+    Port {
+        /// The port asked for.
+        port: u16,
+        /// The system's error.
+        source: std::io::Error,
+    },
+    /// The embedded DynamoDB did not start.
+    #[error("the embedded DynamoDB did not start: {0}")]
+    Table(String),
+    /// The simulated gateway did not start.
+    #[error("the simulated gateway did not start: {0}")]
+    Simulator(#[source] std::io::Error),
+    /// The document of apps is wrong.
+    #[error("{0}")]
+    Apps(#[from] function_kit::StartUpError),
+    /// The gateway client could not be built.
+    #[error("{0}")]
+    Client(#[from] alipay_gateway::SetUpError),
+    /// A file of `--data` cannot be read or written.
+    #[error("--data: {path}: {source}", path = path.display())]
+    Data {
+        /// The file.
+        path: PathBuf,
+        /// The system's error.
+        source: std::io::Error,
+    },
+    /// The keys that seal stored tokens cannot be used.
+    #[error("--data: token-keys.json: {0}")]
+    Keys(#[from] token_store::KeyringError),
+}

@@ -1,0 +1,134 @@
+use std::path::Path;
+use std::time::Duration;
+
+use aws_credential_types::Credentials;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::{BehaviorVersion, Config, Region};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use dynoxide::Database;
+use function_tokens::Keyring;
+use rand::RngExt;
+use serde_json::json;
+use token_store::create_table;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use crate::DevServerError;
+
+/// The table's name on this machine.
+pub const TOKEN_TABLE: &str = "tokens";
+
+/// An embedded DynamoDB that speaks the real protocol on a loopback port, with the token table made. Ends when dropped.
+pub struct LocalTable {
+    endpoint: String,
+    client: Client,
+    keys: String,
+    serving: JoinHandle<()>,
+}
+
+impl LocalTable {
+    /// In memory, or kept in `folder` between runs (the table and the keys that seal what is in it).
+    ///
+    /// # Errors
+    /// Names the file or the reason.
+    pub async fn start(folder: Option<&Path>) -> Result<Self, DevServerError> {
+        let failed = |error: &dyn std::fmt::Display| DevServerError::Table(error.to_string());
+        let database = match folder {
+            None => Database::memory(),
+            Some(folder) => {
+                std::fs::create_dir_all(folder).map_err(|source| DevServerError::Data {
+                    path: folder.into(),
+                    source,
+                })?;
+                Database::new(&folder.join("tables.sqlite").to_string_lossy())
+            }
+        }
+        .map_err(|error| failed(&error))?;
+        let listener = TcpListener::bind("127.0.0.1:0")
+            .await
+            .map_err(|error| failed(&error))?;
+        let endpoint = format!(
+            "http://{}",
+            listener.local_addr().map_err(|error| failed(&error))?
+        );
+        let serving = tokio::spawn(dynoxide::server::serve_on(listener, database));
+        let client = client(&endpoint);
+        create_table(&client, TOKEN_TABLE)
+            .await
+            .map_err(|error| failed(&error))?;
+        let keys = keys(folder)?;
+        Ok(Self {
+            endpoint,
+            client,
+            keys,
+            serving,
+        })
+    }
+
+    /// Where it listens: `http://127.0.0.1:PORT`.
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    /// A client of it.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// The document of keys that seal what is stored, as `TOKEN_KEYS_FILE` has it.
+    pub fn keys(&self) -> &str {
+        &self.keys
+    }
+
+    /// Takes the table away, as an outage does: from now on nothing answers at its endpoint.
+    pub fn stop(&self) {
+        self.serving.abort();
+    }
+
+    pub(crate) fn keyring(&self) -> Result<Keyring, DevServerError> {
+        Ok(Keyring::from_json(&self.keys.clone().into())?)
+    }
+}
+
+impl Drop for LocalTable {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
+
+fn client(endpoint: &str) -> Client {
+    let config = Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("local"))
+        .credentials_provider(Credentials::from_keys("local", "local", None))
+        .endpoint_url(endpoint)
+        .timeout_config(
+            aws_sdk_dynamodb::config::timeout::TimeoutConfig::builder()
+                .operation_timeout(Duration::from_secs(4))
+                .build(),
+        )
+        .build();
+    Client::from_conf(config)
+}
+
+/// Fresh keys, or those of `folder`, so that what was stored there opens again.
+fn keys(folder: Option<&Path>) -> Result<String, DevServerError> {
+    let fresh = || {
+        json!({"active": "local", "keys": {"local": STANDARD.encode(rand::rng().random::<[u8; 32]>())}}).to_string()
+    };
+    let Some(folder) = folder else {
+        return Ok(fresh());
+    };
+    let path = folder.join("token-keys.json");
+    let failed = |source| DevServerError::Data {
+        path: path.clone(),
+        source,
+    };
+    if path.exists() {
+        return std::fs::read_to_string(&path).map_err(failed);
+    }
+    let keys = fresh();
+    std::fs::write(&path, &keys).map_err(failed)?;
+    Ok(keys)
+}

@@ -1,0 +1,161 @@
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use alipay_gateway::Clock;
+use function_kit::{Alipay, Apps, StartUpError};
+use function_tokens::Tokens;
+use serde_json::json;
+use simulator::{AppOptions, SimulatedApp, Simulator};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use crate::DevServerError;
+use crate::doors::router;
+use crate::functions::Functions;
+use crate::local_table::{LocalTable, TOKEN_TABLE};
+
+/// What `request` may call for the simulated app.
+const SIMULATED_METHODS: [&str; 3] = [
+    "alipay.open.app.qrcode.create",
+    "alipay.trade.query",
+    "alipay.user.info.share",
+];
+
+/// How to start.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// The port on 127.0.0.1; 0 takes a free one.
+    pub port: u16,
+    /// A document of apps to use in place of the simulated gateway's.
+    pub config: Option<PathBuf>,
+    /// A folder in which the tables are kept between runs; absent: in memory.
+    pub data: Option<PathBuf>,
+}
+
+/// What stands behind the functions.
+pub enum Gateway {
+    /// The simulator, with the app that was made in it.
+    Simulated(Box<(Simulator, SimulatedApp)>),
+    /// Whatever the document of apps names.
+    Configured,
+}
+
+/// The running development server. Ends when dropped.
+pub struct DevServer {
+    address: SocketAddr,
+    gateway: Gateway,
+    table: LocalTable,
+    functions: Functions,
+    app_ids: Vec<String>,
+    serving: JoinHandle<()>,
+}
+
+impl DevServer {
+    /// Starts everything.
+    ///
+    /// # Errors
+    /// Says what could not be had and which option changes it.
+    pub async fn start(options: &Options) -> Result<Self, DevServerError> {
+        let port = options.port;
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
+            .await
+            .map_err(|source| DevServerError::Port { port, source })?;
+        let address = listener
+            .local_addr()
+            .map_err(|source| DevServerError::Port { port, source })?;
+
+        let table = LocalTable::start(options.data.as_deref()).await?;
+        let tokens = Tokens::new(table.client().clone(), TOKEN_TABLE, table.keyring()?);
+        let clock: Clock = Arc::new(SystemTime::now);
+        let client = alipay_gateway::Gateway::new(clock.clone())?;
+        let (gateway, alipay) = match &options.config {
+            Some(file) => (
+                Gateway::Configured,
+                Alipay::from_file(client, file.clone(), clock).await?,
+            ),
+            None => {
+                let simulator = Simulator::start()
+                    .await
+                    .map_err(DevServerError::Simulator)?;
+                let app = simulator.add_app(AppOptions::default());
+                let document = apps_document(&simulator, &app);
+                let apps =
+                    Apps::from_document(&document.into(), None).map_err(StartUpError::from)?;
+                (
+                    Gateway::Simulated(Box::new((simulator, app))),
+                    Alipay::new(client, apps, clock, false),
+                )
+            }
+        };
+        let app_ids = alipay.app_ids();
+        let functions = Functions::new(&alipay, &tokens);
+        let service = router(functions.clone()).into_make_service_with_connect_info::<SocketAddr>();
+        let serving = tokio::spawn(async move {
+            if let Err(error) = axum::serve(listener, service).await {
+                tracing::error!(%error, "the server ended");
+            }
+        });
+        Ok(Self {
+            address,
+            gateway,
+            table,
+            functions,
+            app_ids,
+            serving,
+        })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// `http://127.0.0.1:PORT`.
+    pub fn base_url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// What stands behind the functions.
+    pub fn gateway(&self) -> &Gateway {
+        &self.gateway
+    }
+
+    /// The embedded DynamoDB.
+    pub fn table(&self) -> &LocalTable {
+        &self.table
+    }
+
+    /// The functions themselves.
+    pub fn functions(&self) -> &Functions {
+        &self.functions
+    }
+
+    /// The configured app ids, the default one first.
+    pub fn app_ids(&self) -> &[String] {
+        &self.app_ids
+    }
+}
+
+impl Drop for DevServer {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
+
+/// The document of apps for an app of the simulator, as a user would write it.
+pub fn apps_document(simulator: &Simulator, app: &SimulatedApp) -> String {
+    json!({
+        "default": app.app_id,
+        "apps": [{
+            "appid": app.app_id,
+            "privateKey": app.private_key,
+            "alipayPublicKey": app.alipay_public_key,
+            "gateway": simulator.gateway_url(),
+            "homePage": "pages/index/index",
+            "requestMethods": SIMULATED_METHODS,
+        }],
+    })
+    .to_string()
+}

@@ -1,0 +1,142 @@
+//! What the crate promises, through its public face: pure where it is pure, else over real HTTP to the simulator.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on fails, one that is skipped says so; clippy.toml covers functions marked as tests \
+              and not their helpers"
+)]
+
+mod calls;
+mod connections;
+mod deadlines;
+mod faults;
+mod outside_vectors;
+mod redaction;
+mod replies;
+mod requests;
+mod token_replies;
+
+use std::path::Path;
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, SystemTime};
+
+use alipay_gateway::{App, Call, Deadline, Gateway, GatewayError, Reply};
+use alipay_signing::{Charset, SignType, SigningKey, VerifyingKey};
+use simulator::{AppOptions, SimulatedApp, Simulator};
+
+const TRADE_QUERY: &str = "alipay.trade.query";
+const OAUTH_TOKEN: &str = "alipay.system.oauth.token";
+
+/// Two throw-away keys, made once for a run: for tests of pure functions the first is the app's, the second Alipay's.
+static KEYS: LazyLock<[SigningKey; 2]> = LazyLock::new(|| {
+    // On a thread of its own, because the test that needs them first may be inside a runtime already.
+    let keys = std::thread::spawn(|| {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .expect("a runtime");
+        let simulator = runtime.block_on(Simulator::start()).expect("a simulator");
+        [(); 2].map(|()| {
+            let app = simulator.add_app(AppOptions::default());
+            SigningKey::from_text(&app.private_key).expect("a key")
+        })
+    });
+    keys.join().expect("two keys")
+});
+
+fn app_key() -> &'static SigningKey {
+    &KEYS[0]
+}
+
+fn alipay_key() -> &'static SigningKey {
+    &KEYS[1]
+}
+
+/// An app for tests of pure functions.
+fn app() -> App {
+    App {
+        app_id: "2021000000000000".to_owned(),
+        signing_key: app_key().clone(),
+        alipay_key: alipay_key().verifying_key(),
+        sign_type: SignType::Rsa2,
+        charset: Charset::Utf8,
+        gateway: alipay_gateway::gateway_address("http://127.0.0.1:9/gateway.do").expect("a URL"),
+    }
+}
+
+/// An app of the simulator, as its developer configures it here.
+fn configured(simulator: &Simulator, app: &SimulatedApp) -> App {
+    App {
+        app_id: app.app_id.clone(),
+        signing_key: SigningKey::from_text(&app.private_key).expect("a private key"),
+        alipay_key: VerifyingKey::from_text(&app.alipay_public_key).expect("a public key"),
+        sign_type: SignType::Rsa2,
+        charset: Charset::Utf8,
+        gateway: alipay_gateway::gateway_address(&simulator.gateway_url()).expect("a URL"),
+    }
+}
+
+/// A simulator with one app, and a client.
+struct Fixture {
+    simulator: Simulator,
+    gateway: Gateway,
+    app: App,
+}
+
+impl Fixture {
+    async fn with(options: AppOptions) -> Self {
+        let simulator = Simulator::start().await.expect("a simulator");
+        let registered = simulator.add_app(options);
+        Self {
+            gateway: Gateway::new(Arc::new(SystemTime::now)).expect("a client"),
+            app: configured(&simulator, &registered),
+            simulator,
+        }
+    }
+
+    async fn new() -> Self {
+        Self::with(AppOptions::default()).await
+    }
+
+    async fn call(&self, call: &Call) -> Result<Reply, GatewayError> {
+        self.gateway.call(&self.app, call, far()).await
+    }
+
+    /// How many requests of any kind the gateway received since this was last asked.
+    fn received(&self) -> usize {
+        let received = self.simulator.received().len();
+        self.simulator.clear_received();
+        received
+    }
+}
+
+/// A deadline that no test meets.
+fn far() -> Deadline {
+    Deadline::after(SystemTime::now(), Duration::from_secs(60))
+}
+
+fn query_of(out_trade_no: &str) -> Call {
+    Call::new(TRADE_QUERY).with_biz_content(format!(r#"{{"out_trade_no":"{out_trade_no}"}}"#))
+}
+
+/// `Reply` has no `Debug`, on purpose.
+fn failure(result: Result<Reply, GatewayError>) -> GatewayError {
+    match result {
+        Ok(reply) => panic!("taken for a success: {}", reply.node()),
+        Err(error) => error,
+    }
+}
+
+/// A file of the outside vectors, which lie beside the project and not in it; `None` where they are absent.
+fn vectors<T: serde::de::DeserializeOwned>(name: &str) -> Option<T> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../../shared/vectors")
+        .join(name);
+    if !path.exists() {
+        eprintln!("skipped: there is no {name} here");
+        return None;
+    }
+    let bytes = std::fs::read(path).expect("a readable file");
+    Some(serde_json::from_slice(&bytes).expect("the expected JSON"))
+}

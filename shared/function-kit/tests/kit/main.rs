@@ -1,0 +1,17 @@
+//! The kit from outside: the document of apps, events of both doors, the reload of changed keys, and whole processes with what
+//! they log.
+
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test ends where what it needs is missing"
+)]
+
+mod apps;
+mod bench;
+mod events;
+mod keys;
+mod process;
+mod reload;
+mod service;
+mod stub;

@@ -1,0 +1,84 @@
+//! Every file of `events/`, in process and under the emulator, with the same golden answers.
+
+use serde_json::Value;
+use simulator::CodeOptions;
+use tests::{Emulator, Event, Stack, check_golden, emulator_settings, events_of};
+
+fn issue_code_of(event: &Event, stack: &Stack) {
+    if let Some(code) = event.code_to_issue() {
+        let options = CodeOptions {
+            code: Some(code),
+            ..CodeOptions::default()
+        };
+        let _ = stack.simulator().issue_code(&stack.app().app_id, options);
+    }
+}
+
+#[tokio::test]
+async fn every_event_gets_its_golden_answer_in_process() {
+    let stack = Stack::start().await;
+    for function in stack.server.functions().names() {
+        for event in events_of(function) {
+            issue_code_of(&event, &stack);
+            let arguments: Value = serde_json::from_str(&event.text).unwrap();
+            check_golden(&event, &stack.invoke(function, &arguments).await);
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_event_gets_its_golden_answer_from_the_release_binary_under_the_emulator() {
+    let Some((emulator, binaries)) = emulator_settings() else {
+        println!("skipped: LAMBDA_RIE and FUNCTION_BINARIES are not set; `make test` sets them");
+        return;
+    };
+    let stack = Stack::start().await;
+    for function in stack.server.functions().names() {
+        let running = Emulator::start(&emulator, &binaries, function, &stack).await;
+        let events = events_of(function);
+        for event in &events {
+            issue_code_of(event, &stack);
+            check_golden(event, &running.send(&event.text).await);
+        }
+        let log = running.log();
+        let answered = log
+            .lines()
+            .filter(|line| line.contains("\"request_id\"") && line.contains(function))
+            .count();
+        assert_eq!(
+            answered,
+            events.len(),
+            "one log line for every answer:\n{log}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_binary_without_its_settings_says_which_one_is_missing() {
+    let Some((_, binaries)) = emulator_settings() else {
+        println!("skipped: FUNCTION_BINARIES is not set; `make test` sets it");
+        return;
+    };
+    for (function, settings, named) in [
+        ("get-mini-code", vec![], "ALIPAY_CONFIG_FILE: is not set"),
+        (
+            "get-mini-code",
+            vec![("ALIPAY_CONFIG_FILE", "/nowhere/apps.json")],
+            "ALIPAY_CONFIG_FILE: the file cannot be read",
+        ),
+        (
+            "code2session",
+            vec![("ALIPAY_CONFIG_FILE", "/nowhere/apps.json")],
+            "TOKEN_TABLE: is not set",
+        ),
+    ] {
+        let output = std::process::Command::new(binaries.join(function))
+            .env_clear()
+            .envs(settings)
+            .output()
+            .unwrap();
+        assert!(!output.status.success());
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.contains(named), "{function}: {said}");
+    }
+}

@@ -1,0 +1,167 @@
+//! `request`.
+
+use std::time::Duration;
+
+use serde_json::json;
+use simulator::Trade;
+use tests::Stack;
+
+#[tokio::test]
+async fn the_response_node_comes_back_as_it_came() {
+    let stack = Stack::start().await;
+    let answer = stack
+        .invoke(
+            "generic-request",
+            &json!({
+                "method": "alipay.open.app.qrcode.create",
+                "data": {"biz_content": {"url_param": "pages/index/index", "query_param": "a=1&b=2", "describe": "推广"}},
+                "successText": "好",
+            }),
+        )
+        .await;
+    assert_eq!(
+        (&answer["code"], &answer["msg"]),
+        (&json!(0), &json!("好")),
+        "{answer}"
+    );
+    assert!(answer["qr_code_url"].is_string() && answer["trace_id"].is_string());
+}
+
+#[tokio::test]
+async fn the_stored_token_of_a_user_goes_with_the_call_by_itself() {
+    let stack = Stack::start().await;
+    let arguments = json!({"method": "alipay.user.info.share", "openid": "2088000000000001"});
+    let before = stack.invoke("generic-request", &arguments).await;
+    assert_eq!(before["error"], "reauthorize", "{before}");
+    assert_eq!(stack.simulator().received().len(), 0);
+
+    stack.log_in(&stack.code()).await;
+    let answer = stack.invoke("generic-request", &arguments).await;
+    assert_eq!(
+        (&answer["code"], &answer["nick_name"]),
+        (&json!(0), &json!("小明")),
+        "{answer}"
+    );
+}
+
+#[tokio::test]
+async fn a_caller_cannot_have_two_tokens_with_one_call_nor_one_that_is_not_supported() {
+    let stack = Stack::start().await;
+    let both = json!({"method": "alipay.user.info.share", "openid": "2088000000000001", "data": {"auth_token": "t"}});
+    assert!(
+        stack.invoke("generic-request", &both).await["msg"]
+            .as_str()
+            .unwrap()
+            .starts_with("openid: ")
+    );
+    let merchant = json!({"method": "alipay.trade.query", "authAppId": "2021000000000009"});
+    assert!(
+        stack.invoke("generic-request", &merchant).await["msg"]
+            .as_str()
+            .unwrap()
+            .starts_with("authAppId: ")
+    );
+    assert_eq!(stack.simulator().received().len(), 0);
+}
+
+#[tokio::test]
+async fn a_method_that_is_not_on_the_list_never_leaves_the_function() {
+    let stack = Stack::start().await;
+    for method in [
+        "alipay.fund.trans.uni.transfer",
+        "alipay.trade.refund",
+        "alipay.system.oauth.token",
+        "alipay.trade.queryx",
+    ] {
+        let answer = stack
+            .invoke("generic-request", &json!({"method": method}))
+            .await;
+        assert_eq!(answer["error"], "forbidden", "{answer}");
+    }
+    assert_eq!(stack.simulator().received().len(), 0);
+}
+
+#[tokio::test]
+async fn the_app_of_the_input_signs_the_call() {
+    let stack = Stack::start().await;
+    let second = stack.simulator().add_app(simulator::AppOptions::default());
+    let mut document: serde_json::Value =
+        serde_json::from_str(&dev_server::apps_document(stack.simulator(), stack.app())).unwrap();
+    let other: serde_json::Value =
+        serde_json::from_str(&dev_server::apps_document(stack.simulator(), &second)).unwrap();
+    document["apps"]
+        .as_array_mut()
+        .unwrap()
+        .push(other["apps"][0].clone());
+    let both = Stack::with_document(&document.to_string()).await;
+
+    for (appid, signs) in [
+        (None, &stack.app().app_id),
+        (Some(&second.app_id), &second.app_id),
+    ] {
+        let answer = both.invoke("get-mini-code", &json!({"appid": appid})).await;
+        assert_eq!(answer["code"], 0, "{answer}");
+        assert_eq!(
+            stack.simulator().received().last().unwrap().parameters["app_id"],
+            *signs
+        );
+    }
+}
+
+#[tokio::test]
+async fn amounts_keep_every_digit() {
+    let stack = Stack::start().await;
+    stack.simulator().add_trade(Trade {
+        app_id: stack.app().app_id.clone(),
+        out_trade_no: "T1".to_owned(),
+        total_amount: "0.10".to_owned(),
+        ..Trade::default()
+    });
+    let arguments =
+        json!({"method": "alipay.trade.query", "data": {"biz_content": {"out_trade_no": "T1"}}});
+    let answer = stack.invoke("generic-request", &arguments).await;
+    assert_eq!(
+        (&answer["code"], &answer["total_amount"]),
+        (&json!(0), &json!("0.10")),
+        "{answer}"
+    );
+}
+
+#[tokio::test]
+async fn an_expired_access_token_is_refreshed_on_use_by_one_caller() {
+    let stack = Stack::start().await;
+    let rules = simulator::TokenRules {
+        access_seconds: 1,
+        ..simulator::TokenRules::default()
+    };
+    let app = stack.simulator().add_app(simulator::AppOptions {
+        tokens: rules,
+        ..simulator::AppOptions::default()
+    });
+    let other = Stack::with_document(&dev_server::apps_document(stack.simulator(), &app)).await;
+    let code = stack.simulator().issue_code(
+        &app.app_id,
+        simulator::CodeOptions {
+            scope: simulator::Scope::AuthUser,
+            ..simulator::CodeOptions::default()
+        },
+    );
+    assert_eq!(other.log_in(&code).await.1["code"], 0);
+    stack.simulator().advance_clock(Duration::from_secs(2));
+    let exchanges = stack
+        .simulator()
+        .received_count("alipay.system.oauth.token");
+    let arguments = json!({"method": "alipay.user.info.share", "openid": "2088000000000001"});
+    let answer = other.invoke("generic-request", &arguments).await;
+    assert_eq!(
+        (&answer["code"], &answer["nick_name"]),
+        (&json!(0), &json!("小明")),
+        "{answer}"
+    );
+    assert_eq!(
+        stack
+            .simulator()
+            .received_count("alipay.system.oauth.token"),
+        exchanges + 1
+    );
+}

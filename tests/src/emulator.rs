@@ -1,0 +1,127 @@
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use serde_json::Value;
+use tempfile::NamedTempFile;
+use tokio::process::{Child, Command};
+
+use crate::{Stack, http_client};
+
+/// Where AWS's runtime interface emulator and the functions' binaries are: `LAMBDA_RIE` and `FUNCTION_BINARIES`, which `make
+/// test` sets after it has built them. `None` when they are not set; a run that claims to be complete (`CI`) fails then.
+pub fn emulator_settings() -> Option<(PathBuf, PathBuf)> {
+    let read = |name: &str| {
+        std::env::var_os(name)
+            .map(PathBuf::from)
+            .filter(|path| path.exists())
+    };
+    let settings = read("LAMBDA_RIE").zip(read("FUNCTION_BINARIES"));
+    assert!(
+        settings.is_some() || std::env::var_os("CI").is_none(),
+        "LAMBDA_RIE and FUNCTION_BINARIES must name the emulator and the folder of binaries; `make test` does that"
+    );
+    settings
+}
+
+/// A function's release binary under AWS's runtime interface emulator.
+pub struct Emulator {
+    url: String,
+    http: reqwest::Client,
+    child: Child,
+    log: NamedTempFile,
+    _documents: (NamedTempFile, NamedTempFile),
+}
+
+impl Emulator {
+    /// Starts the binary of `function` with the gateway and table of `stack`, in an environment that holds nothing else.
+    pub async fn start(emulator: &Path, binaries: &Path, function: &str, stack: &Stack) -> Self {
+        let (address, api) = (free_address(), free_address());
+        let documents = stack.documents();
+        let log = NamedTempFile::new().unwrap();
+        let child = Command::new(emulator)
+            .args([
+                "--runtime-interface-emulator-address",
+                &address,
+                "--runtime-api-address",
+                &api,
+            ])
+            .arg(binaries.join(function))
+            .env_clear()
+            .env("PATH", "/usr/bin:/bin")
+            .env("AWS_LAMBDA_FUNCTION_NAME", function)
+            .env("AWS_LAMBDA_FUNCTION_TIMEOUT", "15")
+            .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128")
+            .env("AWS_REGION", "local")
+            .env("AWS_ACCESS_KEY_ID", "local")
+            .env("AWS_SECRET_ACCESS_KEY", "local")
+            .env("AWS_ENDPOINT_URL_DYNAMODB", stack.server.table().endpoint())
+            .env("ALIPAY_CONFIG_FILE", documents.0.path())
+            .env("TOKEN_KEYS_FILE", documents.1.path())
+            .env("TOKEN_TABLE", dev_server::TOKEN_TABLE)
+            .stdout(Stdio::from(log.reopen().unwrap()))
+            .stderr(Stdio::from(log.reopen().unwrap()))
+            .kill_on_drop(true)
+            .process_group(0)
+            .spawn()
+            .unwrap();
+        let emulator = Self {
+            url: format!("http://{address}/2015-03-31/functions/function/invocations"),
+            http: http_client(),
+            child,
+            log,
+            _documents: documents,
+        };
+        emulator.until_it_listens(&address).await;
+        emulator
+    }
+
+    async fn until_it_listens(&self, address: &str) {
+        for _ in 0..600 {
+            if tokio::net::TcpStream::connect(address).await.is_ok() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await; // polls until the port is open
+        }
+        panic!("the emulator does not listen: {}", self.log());
+    }
+
+    /// Sends an event; the first one starts the function.
+    pub async fn send(&self, event: &str) -> Value {
+        let reply = self
+            .http
+            .post(&self.url)
+            .body(event.to_owned())
+            .send()
+            .await
+            .unwrap();
+        let text = reply.text().await.unwrap();
+        serde_json::from_str(&text).unwrap_or_else(|_| panic!("no JSON: {text}\n{}", self.log()))
+    }
+
+    /// What emulator and function have logged.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.log.path()).unwrap()
+    }
+}
+
+impl Drop for Emulator {
+    fn drop(&mut self) {
+        // The emulator starts the function as its child; both are in the group that was made for them.
+        if let Some(group) = self.child.id() {
+            let _ = std::process::Command::new("kill")
+                .args(["-9", &format!("-{group}")])
+                .stderr(Stdio::null())
+                .status();
+        }
+    }
+}
+
+fn free_address() -> String {
+    TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .to_string()
+}
