@@ -18,7 +18,7 @@ fn read(document: &Value) -> Result<Apps, AppsError> {
 }
 
 fn wrong(document: &Value) -> AppsError {
-    read(document).map(|_| document.to_string()).unwrap_err()
+    read(document).unwrap_err()
 }
 
 fn entry(app_id: &str) -> Value {
