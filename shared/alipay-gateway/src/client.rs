@@ -180,6 +180,9 @@ impl Gateway {
             "application/x-www-form-urlencoded;charset={}",
             app.charset.as_str()
         );
+        // After a freeze nothing has looked at the kept connections yet. Yielding lets the runtime see that one was closed
+        // meanwhile, and it is replaced; else the request would be written into it and count as sent.
+        tokio::task::yield_now().await;
         let mut response = self
             .http
             .post(url)

@@ -19,14 +19,15 @@ pub(crate) enum Misbuilt {
 }
 
 impl Misbuilt {
-    fn of(error: &serde_json::Error) -> Self {
-        if error.is_data() {
-            Self::Ambiguous(if error.to_string().starts_with(REPEATED) {
-                REPEATED
-            } else {
-                "the reply is not an object"
-            })
+    fn of(error: &serde_json::Error, text: &str) -> Self {
+        if !error.is_data() {
+            Self::NotJson
+        } else if error.to_string().starts_with(REPEATED) {
+            Self::Ambiguous(REPEATED)
+        } else if serde_json::from_str::<IgnoredAny>(text).is_ok() {
+            Self::Ambiguous("the reply is not an object")
         } else {
+            // Such as `502 Bad Gateway`, which only begins like JSON.
             Self::NotJson
         }
     }
@@ -62,7 +63,7 @@ pub(crate) fn top_level_members(text: &str) -> Result<BTreeMap<String, &RawValue
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let members = deserializer
         .deserialize_map(Members)
-        .map_err(|error| Misbuilt::of(&error))?;
+        .map_err(|error| Misbuilt::of(&error, text))?;
     deserializer
         .end()
         .map_err(|_| Misbuilt::Ambiguous("something stands behind the reply"))?;
@@ -75,7 +76,7 @@ pub(crate) fn check_unique(text: &str) -> Result<(), &'static str> {
     Unique
         .deserialize(&mut deserializer)
         .and_then(|()| deserializer.end())
-        .map_err(|error| match Misbuilt::of(&error) {
+        .map_err(|error| match Misbuilt::of(&error, text) {
             Misbuilt::Ambiguous(reason) => reason,
             Misbuilt::NotJson => "the node is nested too deeply or holds a number out of range",
         })
@@ -181,7 +182,15 @@ mod tests {
                 "{text}"
             );
         }
-        for text in ["", "<html>", "{\"a\":{\"b\"", "{\"a\" 1}", "{'a':1}"] {
+        for text in [
+            "",
+            "<html>",
+            "502 Bad Gateway",
+            "null?",
+            "{\"a\":{\"b\"",
+            "{\"a\" 1}",
+            "{'a':1}",
+        ] {
             assert_eq!(
                 top_level_members(text).unwrap_err(),
                 Misbuilt::NotJson,

@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 /// Why a function did not do what was asked: what the caller reads, and apart from it the cause for the log.
 #[derive(Debug)]
 pub struct Failure {
-    outcome: Outcome,
+    /// Boxed, because every `Result` on the way carries the space for it.
+    outcome: Box<Outcome>,
     cause: Option<Box<dyn Error + Send + Sync>>,
 }
 
@@ -59,7 +60,10 @@ pub enum Outcome {
     /// The reply's signature is missing or wrong.
     GatewayUnverified,
     /// The gateway was not reached.
-    GatewayUnreachable,
+    GatewayUnreachable {
+        /// False when the request certainly did not leave this process, so that nothing was executed.
+        sent: bool,
+    },
     /// The gateway did not answer in time.
     GatewayTimeout,
     /// Something of ours is down or busy.
@@ -98,7 +102,7 @@ impl Outcome {
             Self::GatewayRefused(refusal) if refusal.caller_can_mend() => ("gateway_refused", 400),
             Self::GatewayRefused(_) => ("gateway_refused", 422),
             Self::GatewayUnverified => ("gateway_unverified", 502),
-            Self::GatewayUnreachable => ("gateway_unreachable", 502),
+            Self::GatewayUnreachable { .. } => ("gateway_unreachable", 502),
             Self::GatewayTimeout => ("gateway_timeout", 504),
             Self::TemporarilyUnavailable { .. } => ("temporarily_unavailable", 503),
             Self::Reauthorize => ("reauthorize", 401),
@@ -121,7 +125,7 @@ impl Outcome {
             Self::GatewayUnverified => {
                 "the gateway's reply could not be verified and was discarded".to_owned()
             }
-            Self::GatewayUnreachable => "Alipay's gateway could not be reached".to_owned(),
+            Self::GatewayUnreachable { .. } => "Alipay's gateway could not be reached".to_owned(),
             Self::GatewayTimeout => "Alipay's gateway did not answer in time".to_owned(),
             Self::TemporarilyUnavailable { .. } => {
                 "the service is temporarily unavailable".to_owned()
@@ -138,7 +142,10 @@ impl Outcome {
             Self::GatewayUnverified => Some(
                 "check alipayPublicKey of this app: it must be Alipay's key from the console, not the app's own".to_owned(),
             ),
-            Self::GatewayUnreachable | Self::GatewayTimeout => {
+            Self::GatewayUnreachable { sent: false } => {
+                Some("nothing was sent to Alipay; the same call can be made again".to_owned())
+            }
+            Self::GatewayUnreachable { sent: true } | Self::GatewayTimeout => {
                 Some("it is not known whether Alipay executed the call; a code must not be used again".to_owned())
             }
             Self::TemporarilyUnavailable { advice, .. } if !advice.is_empty() => Some(advice.clone()),
@@ -152,7 +159,7 @@ impl Outcome {
     pub(crate) fn retryable(&self) -> bool {
         match self {
             Self::RateLimited { .. } | Self::TemporarilyUnavailable { .. } => true,
-            Self::GatewayUnreachable | Self::GatewayTimeout => true,
+            Self::GatewayUnreachable { .. } | Self::GatewayTimeout => true,
             Self::GatewayRefused(refusal) => refusal.is_transient(),
             _ => false,
         }
@@ -190,7 +197,7 @@ impl Failure {
     /// A failure without a cause worth logging.
     pub fn new(outcome: Outcome) -> Self {
         Self {
-            outcome,
+            outcome: Box::new(outcome),
             cause: None,
         }
     }
@@ -198,7 +205,7 @@ impl Failure {
     /// A failure whose cause goes to the log, and only there.
     pub fn caused_by(outcome: Outcome, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self {
-            outcome,
+            outcome: Box::new(outcome),
             cause: Some(cause.into()),
         }
     }
@@ -265,7 +272,7 @@ impl From<GatewayError> for Failure {
             GatewayError::Unverified { .. } | GatewayError::Malformed { .. } => {
                 Outcome::GatewayUnverified
             }
-            GatewayError::Unreachable { .. } => Outcome::GatewayUnreachable,
+            GatewayError::Unreachable { sent, .. } => Outcome::GatewayUnreachable { sent: *sent },
             GatewayError::TimedOut => Outcome::GatewayTimeout,
             GatewayError::NoTimeLeft => Outcome::TemporarilyUnavailable {
                 retry_after_seconds: 1,
@@ -348,7 +355,7 @@ mod tests {
             ),
             (Outcome::GatewayUnverified, "gateway_unverified", 502, false),
             (
-                Outcome::GatewayUnreachable,
+                Outcome::GatewayUnreachable { sent: true },
                 "gateway_unreachable",
                 502,
                 true,
@@ -374,6 +381,13 @@ mod tests {
                 "{outcome:?}"
             );
         }
+    }
+
+    #[test]
+    fn whether_a_code_may_be_used_again_depends_on_whether_it_was_sent() {
+        let hint = |sent| Outcome::GatewayUnreachable { sent }.hint().unwrap();
+        assert!(hint(true).contains("must not be used again"));
+        assert!(hint(false).contains("nothing was sent"));
     }
 
     #[test]

@@ -1,6 +1,10 @@
 use std::io::{IsTerminal, stderr, stdout};
 
-use tracing_subscriber::EnvFilter;
+use tracing::{Level, Metadata};
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, fmt};
 
 use crate::settings::setting;
 
@@ -13,20 +17,28 @@ pub(crate) fn start() {
     let filter = setting("RUST_LOG")
         .and_then(|directives| directives.parse().ok())
         .unwrap_or_else(|| EnvFilter::new(DEFAULT_FILTER));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter);
+    let subscriber = tracing_subscriber::registry()
+        .with(filter)
+        .with(filter_fn(holds_no_event));
     // A second start (two functions in one process) keeps the first one's.
     let _ = if setting("AWS_LAMBDA_RUNTIME_API").is_some() {
-        builder
+        let lines = fmt::layer()
             .json()
             .flatten_event(true)
             .with_current_span(true)
             .with_span_list(false)
-            .with_writer(stdout)
-            .try_init()
+            .with_writer(stdout);
+        subscriber.with(lines).try_init()
     } else {
-        builder
+        let lines = fmt::layer()
             .with_ansi(stderr().is_terminal())
-            .with_writer(stderr)
-            .try_init()
+            .with_writer(stderr);
+        subscriber.with(lines).try_init()
     };
+}
+
+/// The Lambda runtime logs whole events below the level of information, with the codes and keys in them. No setting switches
+/// that on.
+fn holds_no_event(metadata: &Metadata<'_>) -> bool {
+    *metadata.level() <= Level::INFO || !metadata.target().starts_with("lambda_runtime")
 }

@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 
 /// Longer paths are cut: their names come from outside, and go into answers and logs.
-const MAX_PATH_CHARACTERS: usize = 200;
+const MAX_PATH_CHARACTERS: usize = 100;
 
 /// Why a text is not what it should be.
 #[derive(Debug, PartialEq, Eq)]
@@ -21,8 +21,8 @@ pub(crate) fn parse<T: DeserializeOwned>(text: &str) -> Result<T, Misfit> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let path = error.path().to_string();
-        let path = if path == "." { "" } else { &path };
-        misfit(path, &error.into_inner())
+        // "." is the document, "?" a member whose name was not read to its end.
+        misfit(path.trim_end_matches(['.', '?']), &error.into_inner())
     })?;
     deserializer.end().map_err(|error| misfit("", &error))?;
     Ok(value)
@@ -40,7 +40,7 @@ fn misfit(path: &str, error: &serde_json::Error) -> Misfit {
     let text = error.to_string();
     // From the end, because a value that is quoted before it may hold anything.
     let text = text
-        .rsplit_once(" at line ")
+        .split_once(" at line ")
         .map_or(text.as_str(), |(text, _)| text);
     let member = |prefix: &str| text.strip_prefix(prefix)?.split('`').next();
     let inside = |member: &str| match path {
@@ -178,6 +178,12 @@ mod tests {
             (r#"{"code":"c","code":"d"}"#, "code", "stands twice"),
             ("[]", "", "must be an object"),
             ("7", "", "must be an object"),
+            ("{", "", "is not JSON (line 1, column 1)"),
+            (
+                r#"{"code":"c","data":{"#,
+                "data",
+                "is not JSON (line 1, column 20)",
+            ),
             (r#"{"code":"c"} x"#, "", "is not JSON (line 1, column 14)"),
             (
                 r#"{"code":"\ud800"}"#,

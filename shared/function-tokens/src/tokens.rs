@@ -36,7 +36,7 @@ pub struct Tokens {
 pub struct Login<'a> {
     /// The app that the user logged in to.
     pub app_id: &'a str,
-    /// The row's name; `None` for the default one.
+    /// The name of the row, where a user has several authorisations side by side; `None` for the default one.
     pub scope: Option<&'a str>,
     /// What Alipay granted.
     pub granted: &'a UserGrant,
@@ -72,7 +72,8 @@ impl Tokens {
         Ok(Self::new(client, table, keyring))
     }
 
-    /// Keeps what a login granted, and with it `answer` as the first answer of `claim`: both or neither. `scope` names the row beside which other authorisations of the same user have their own.
+    /// Keeps what a login granted, and with it `answer` as the first answer of `claim`: both or neither. Only when the claim was
+    /// taken over meanwhile are the tokens kept alone.
     ///
     /// # Errors
     /// As [`TokenStore::put_login`]. After [`StoreError::Unavailable`] the login must not be answered as if it were stored.

@@ -136,6 +136,31 @@ async fn an_app_addresses_users_by_the_identifier_it_has() {
         to_open_id.as_object_mut().unwrap().remove("to_user_id");
         to_open_id["to_open_id"] = fixture.simulator.open_id(&fixture.app.app_id, USER).into();
         assert_eq!(send(&fixture, &to_open_id).await, by_open_id);
+        to_open_id["to_open_id"] = fixture.simulator.open_id("2021999999999999", USER).into();
+        assert_eq!(
+            send(&fixture, &to_open_id).await,
+            "USER_ID_INVALID",
+            "the open_id of another app"
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_open_id_reaches_the_user_it_stands_for() {
+    let fixture = Fixture::new(AppOptions::default()).await;
+    for user_id in ["2088000000000002", USER, "2088000000000003"] {
+        fixture.simulator.add_user(SimulatedUser::with_id(user_id));
+        let mut message = message();
+        message.as_object_mut().unwrap().remove("to_user_id");
+        message["to_open_id"] = fixture
+            .simulator
+            .open_id(&fixture.app.app_id, user_id)
+            .into();
+        assert_eq!(send(&fixture, &message).await, "10000");
+        assert_eq!(
+            fixture.simulator.messages().last().unwrap().user_id,
+            user_id
+        );
     }
 }
 

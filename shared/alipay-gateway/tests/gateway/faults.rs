@@ -89,7 +89,7 @@ fn every_kind() -> Vec<FaultKind> {
         FaultKind::EscapedSlashes,
         FaultKind::EscapedSlashesSigned,
         FaultKind::Body {
-            text: "true is no reply".to_owned(),
+            text: "502 Bad Gateway".to_owned(),
         },
         FaultKind::Body {
             text: r#"{"message":"Service Unavailable"}"#.to_owned(),

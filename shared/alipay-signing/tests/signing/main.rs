@@ -11,6 +11,7 @@ mod der_writer;
 mod key_loading;
 mod outside_vectors;
 mod parameters;
+mod sdk_vectors;
 mod signatures;
 
 use std::path::{Path, PathBuf};

@@ -125,7 +125,10 @@ fn several_apps_need_a_default_and_it_must_be_one_of_them() {
         wrong(&json!({ "vk": { "oauth": { "alipay": { "list": two } } } })).field,
         "default"
     );
-    assert_eq!(default_id(&json!({ "apps": two, "default": SECOND })), SECOND);
+    assert_eq!(
+        default_id(&json!({ "apps": two, "default": SECOND })),
+        SECOND
+    );
 }
 
 #[test]
@@ -204,23 +207,59 @@ fn every_mistaken_key_stops_the_start_with_its_field_and_the_mend_and_is_never_q
     let private = |der: &[u8]| pem("PRIVATE KEY", der, "\n");
     let public = |der: &[u8]| pem("PUBLIC KEY", der, "\n");
     let cases = [
-        ("privateKey", private(&keys::private_of(128, E)), "1024 bits"),
-        ("privateKey", private(&keys::private_of(256, &[3])), "exponent"),
+        (
+            "privateKey",
+            private(&keys::private_of(128, E)),
+            "1024 bits",
+        ),
+        (
+            "privateKey",
+            private(&keys::private_of(256, &[3])),
+            "exponent",
+        ),
         ("privateKey", private(&keys::ec_private()), "elliptic-curve"),
         ("privateKey", encrypted, "decrypt it first"),
         ("privateKey", legacy_encrypted, "decrypt it first"),
         ("privateKey", certificate.clone(), "certificate"),
-        ("privateKey", app.public_text(), "public key where the private key belongs"),
+        (
+            "privateKey",
+            app.public_text(),
+            "public key where the private key belongs",
+        ),
         ("privateKey", app.private_text()[..400].to_owned(), ""),
-        ("privateKey", "canary canary canary canary".to_owned(), "not base64"),
+        (
+            "privateKey",
+            "canary!canary!canary!canary".to_owned(),
+            "not base64",
+        ),
         ("privateKey", String::new(), "empty"),
-        ("alipayPublicKey", public(&keys::public_of(128, E)), "1024 bits"),
-        ("alipayPublicKey", public(&keys::public_of(256, &[3])), "exponent"),
-        ("alipayPublicKey", public(&keys::ec_public()), "elliptic-curve"),
+        (
+            "alipayPublicKey",
+            public(&keys::public_of(128, E)),
+            "1024 bits",
+        ),
+        (
+            "alipayPublicKey",
+            public(&keys::public_of(256, &[3])),
+            "exponent",
+        ),
+        (
+            "alipayPublicKey",
+            public(&keys::ec_public()),
+            "elliptic-curve",
+        ),
         ("alipayPublicKey", certificate, "certificate"),
-        ("alipayPublicKey", alipay.private_text(), "private key where a public key belongs"),
+        (
+            "alipayPublicKey",
+            alipay.private_text(),
+            "private key where a public key belongs",
+        ),
         ("alipayPublicKey", app.public_text(), "应用公钥"),
-        ("alipayPublicKey", "canary canary canary canary".to_owned(), "not base64"),
+        (
+            "alipayPublicKey",
+            "canary!canary!canary!canary".to_owned(),
+            "not base64",
+        ),
         ("alipayPublicKey", String::new(), "empty"),
     ];
     for (field, text, mend) in cases {
@@ -295,9 +334,21 @@ fn a_wrong_type_is_named_without_the_value() {
     let numbers = json!([4_242_424_242_u64]);
     for (field, value, expected) in [
         ("appid", json!(4_242_424_242_u64), "a string"),
-        ("privateKey", json!(4_242_424_242_u64), "a text or {\"file\":\"path\"}"),
-        ("privateKey", json!({ "path": "canary" }), "a text or {\"file\":\"path\"}"),
-        ("alipayPublicKey", numbers.clone(), "a text or {\"file\":\"path\"}"),
+        (
+            "privateKey",
+            json!(4_242_424_242_u64),
+            "a text or {\"file\":\"path\"}",
+        ),
+        (
+            "privateKey",
+            json!({ "path": "canary" }),
+            "a text or {\"file\":\"path\"}",
+        ),
+        (
+            "alipayPublicKey",
+            numbers.clone(),
+            "a text or {\"file\":\"path\"}",
+        ),
         ("aesKey", numbers.clone(), "a string"),
         ("gateway", json!(true), "a string"),
         ("requestMethods", json!("canary at line 1"), "an array"),
@@ -310,7 +361,10 @@ fn a_wrong_type_is_named_without_the_value() {
         (json!({ "apps": "canary, expected canary" }), "apps"),
         (json!({ "apps": ["canary"] }), "apps[0]"),
         (json!({ "default": 1, "apps": [] }), "default"),
-        (json!({ "vk": { "oauth": { "alipay": { "list": "canary" } } } }), "vk.oauth.alipay.list"),
+        (
+            json!({ "vk": { "oauth": { "alipay": { "list": "canary" } } } }),
+            "vk.oauth.alipay.list",
+        ),
         (json!({ "mp-alipay": "canary" }), "mp-alipay"),
     ] {
         let error = wrong(&document);
@@ -321,8 +375,19 @@ fn a_wrong_type_is_named_without_the_value() {
 
 #[test]
 fn an_app_id_is_letters_and_digits() {
-    for app_id in ["", " ", "2021 0001", "2021/0001", "二〇二一", &"1".repeat(33)] {
-        assert_eq!(wrong(&only(entry(app_id))).field, "apps[0].appid", "{app_id}");
+    for app_id in [
+        "",
+        " ",
+        "2021 0001",
+        "2021/0001",
+        "二〇二一",
+        &"1".repeat(33),
+    ] {
+        assert_eq!(
+            wrong(&only(entry(app_id))).field,
+            "apps[0].appid",
+            "{app_id}"
+        );
     }
 }
 
@@ -335,9 +400,18 @@ fn the_gateway_is_a_preset_or_an_address_that_is_safe() {
         "http://127.0.0.1:9/gateway.do",
         "http://localhost:9/gateway.do",
     ] {
-        assert!(read(&only(entry_with("gateway", json!(gateway)))).is_ok(), "{gateway}");
+        assert!(
+            read(&only(entry_with("gateway", json!(gateway)))).is_ok(),
+            "{gateway}"
+        );
     }
-    for gateway in ["", "prod", "http://example.com/", "https://u:canary@example.com/", "file:///etc/passwd"] {
+    for gateway in [
+        "",
+        "prod",
+        "http://example.com/",
+        "https://u:canary@example.com/",
+        "file:///etc/passwd",
+    ] {
         let error = wrong(&only(entry_with("gateway", json!(gateway))));
         assert_eq!(error.field, "apps[0].gateway", "{gateway}");
         assert!(!error.to_string().contains("canary"), "{error}");
@@ -346,9 +420,17 @@ fn the_gateway_is_a_preset_or_an_address_that_is_safe() {
 
 #[test]
 fn sign_type_and_charset_are_those_of_the_protocol() {
-    assert_eq!(settings(entry_with("signType", json!("RSA2"))).app.sign_type, SignType::Rsa2);
+    assert_eq!(
+        settings(entry_with("signType", json!("RSA2")))
+            .app
+            .sign_type,
+        SignType::Rsa2
+    );
     for charset in ["utf-8", "UTF-8", "gbk", "GB2312"] {
-        assert!(read(&only(entry_with("charset", json!(charset)))).is_ok(), "{charset}");
+        assert!(
+            read(&only(entry_with("charset", json!(charset)))).is_ok(),
+            "{charset}"
+        );
     }
     for (field, value) in [
         ("signType", ""),
@@ -371,7 +453,11 @@ fn a_prefix_allows_what_is_below_it_and_nothing_beside_it() {
         "requestMethods",
         json!(["alipay.trade.*", "alipay.open.app.qrcode.create"]),
     ));
-    for method in ["alipay.trade.query", "alipay.trade.fastpay.refund.query", "alipay.open.app.qrcode.create"] {
+    for method in [
+        "alipay.trade.query",
+        "alipay.trade.fastpay.refund.query",
+        "alipay.open.app.qrcode.create",
+    ] {
         assert!(settings.allows(method), "{method}");
     }
     for method in [
@@ -385,13 +471,29 @@ fn a_prefix_allows_what_is_below_it_and_nothing_beside_it() {
     ] {
         assert!(!settings.allows(method), "{method}");
     }
-    assert!(!crate::apps::settings(entry(FIRST)).allows("alipay.trade.query"), "no list allows nothing");
+    assert!(
+        !crate::apps::settings(entry(FIRST)).allows("alipay.trade.query"),
+        "no list allows nothing"
+    );
 }
 
 #[test]
 fn a_pattern_that_would_allow_everything_or_nothing_is_refused() {
-    for pattern in ["*", ".*", "", "alipay.*.query", "alipay.trade*", "alipay..trade", "alipay.trade.", "Alipay.trade.query", "alipay.trade.**"] {
-        let error = wrong(&only(entry_with("requestMethods", json!(["alipay.trade.query", pattern]))));
+    for pattern in [
+        "*",
+        ".*",
+        "",
+        "alipay.*.query",
+        "alipay.trade*",
+        "alipay..trade",
+        "alipay.trade.",
+        "Alipay.trade.query",
+        "alipay.trade.**",
+    ] {
+        let error = wrong(&only(entry_with(
+            "requestMethods",
+            json!(["alipay.trade.query", pattern]),
+        )));
         assert_eq!(error.field, "apps[0].requestMethods[1]", "{pattern}");
     }
 }
@@ -399,8 +501,14 @@ fn a_pattern_that_would_allow_everything_or_nothing_is_refused() {
 #[test]
 fn a_key_may_lie_in_a_file_beside_a_local_document_but_not_beside_a_secret() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("app.pem"), pem("PRIVATE KEY", &keys::app().private, "\r\n")).unwrap();
-    let read_in = |entry: Value, folder: Option<&Path>| Apps::from_document(&only(entry).to_string().into(), folder);
+    std::fs::write(
+        folder.path().join("app.pem"),
+        pem("PRIVATE KEY", &keys::app().private, "\r\n"),
+    )
+    .unwrap();
+    let read_in = |entry: Value, folder: Option<&Path>| {
+        Apps::from_document(&only(entry).to_string().into(), folder)
+    };
 
     let entry = entry_with("privateKey", json!({ "file": "app.pem" }));
     assert!(read_in(entry.clone(), Some(folder.path())).is_ok());
@@ -424,15 +532,18 @@ fn debug_shows_no_key() {
     assert!(shown.contains(FIRST));
     assert!(!shown.contains("canary"), "{shown}");
     for window in keys::app().private_text().as_bytes().windows(12) {
-        assert!(!shown.contains(std::str::from_utf8(window).unwrap()), "{shown}");
+        assert!(
+            !shown.contains(std::str::from_utf8(window).unwrap()),
+            "{shown}"
+        );
     }
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(512))]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(512) })]
 
     #[test]
-    fn no_text_makes_the_reader_panic_or_quote_it(text in "\\PC*|(\\{\"(apps|default|vk|mp-alipay)\":[\\[{\"]{0,3}CANARYCANARY[\"\\]}]{0,4}\\}?)") {
+    fn no_text_makes_the_reader_panic_or_quote_it(text in "\\PC*|(\\{\"(apps|default|vk|mp-alipay)\":(\\[|\\[\\[|\\[\\{\"[a-zA-Z]{0,3}\":|\\{\"oauth\":)?\"?CANARYCANARY[\"\\]}]{0,4}\\}?)") {
         if let Err(error) = Apps::from_document(&text.as_str().into(), None) {
             assert!(!error.to_string().contains("CANARYCANARY"), "{error}");
         }

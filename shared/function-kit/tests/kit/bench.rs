@@ -108,9 +108,12 @@ impl Function for Obedient {
         match input.task {
             Task::Answer | Task::Reveal => {}
             Task::Query => {
-                let call = Call::new(TRADE_QUERY)
-                    .with_biz_content(json!({"out_trade_no": "none", "note": input.code.as_deref()}).to_string());
-                self.alipay.call(&caller.app, &call, caller.deadline).await?;
+                let call = Call::new(TRADE_QUERY).with_biz_content(
+                    json!({"out_trade_no": "none", "note": input.code.as_deref()}).to_string(),
+                );
+                self.alipay
+                    .call(&caller.app, &call, caller.deadline)
+                    .await?;
             }
             Task::FailInside => {
                 let cause = "User: arn:aws:sts::123456789012:x is not authorized on table/tokens";
@@ -188,7 +191,11 @@ impl Bench {
 
     /// Status, headers and envelope that an HTTP call gets.
     pub async fn http(&self, arguments: &Value) -> (u64, Value, Value) {
-        open_http(&self.answer(&http_event(&arguments.to_string()).to_string()).await)
+        open_http(
+            &self
+                .answer(&http_event(&arguments.to_string()).to_string())
+                .await,
+        )
     }
 }
 

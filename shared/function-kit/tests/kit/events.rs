@@ -11,26 +11,80 @@ use crate::bench::{Bench, http_event, open_http};
 fn other_triggers() -> Vec<(&'static str, Value)> {
     let record = |source: &str| json!({"Records": [{"eventSource": source, "eventVersion": "1.0", "body": "{\"text\":\"a\"}", "messageId": "m"}]});
     vec![
-        ("S3", json!({"Records": [{"eventSource": "aws:s3", "eventName": "ObjectCreated:Put", "s3": {"bucket": {"name": "b"}, "object": {"key": "k"}}}]})),
-        ("SNS", json!({"Records": [{"EventSource": "aws:sns", "Sns": {"Message": "{}"}}]})),
+        (
+            "S3",
+            json!({"Records": [{"eventSource": "aws:s3", "eventName": "ObjectCreated:Put", "s3": {"bucket": {"name": "b"}, "object": {"key": "k"}}}]}),
+        ),
+        (
+            "SNS",
+            json!({"Records": [{"EventSource": "aws:sns", "Sns": {"Message": "{}"}}]}),
+        ),
         ("SQS", record("aws:sqs")),
-        ("DynamoDB stream", json!({"Records": [{"eventSource": "aws:dynamodb", "eventName": "INSERT", "dynamodb": {"Keys": {"pk": {"S": "a"}}}}]})),
-        ("Kinesis", json!({"Records": [{"eventSource": "aws:kinesis", "kinesis": {"data": "e30="}}]})),
-        ("SES", json!({"Records": [{"eventSource": "aws:ses", "ses": {"mail": {}}}]})),
-        ("CloudFront", json!({"Records": [{"cf": {"request": {"method": "POST", "body": {"data": "e30="}}}}]})),
-        ("EventBridge", json!({"version": "0", "id": "i", "detail-type": "EC2 Instance State-change Notification", "source": "aws.ec2", "detail": {"text": "a"}})),
-        ("schedule", json!({"version": "0", "detail-type": "Scheduled Event", "source": "aws.events", "resources": [], "detail": {}})),
-        ("Kafka", json!({"eventSource": "aws:kafka", "records": {"t-0": [{"value": "e30="}]}})),
-        ("Firehose", json!({"invocationId": "i", "deliveryStreamArn": "arn", "region": "r", "records": []})),
+        (
+            "DynamoDB stream",
+            json!({"Records": [{"eventSource": "aws:dynamodb", "eventName": "INSERT", "dynamodb": {"Keys": {"pk": {"S": "a"}}}}]}),
+        ),
+        (
+            "Kinesis",
+            json!({"Records": [{"eventSource": "aws:kinesis", "kinesis": {"data": "e30="}}]}),
+        ),
+        (
+            "SES",
+            json!({"Records": [{"eventSource": "aws:ses", "ses": {"mail": {}}}]}),
+        ),
+        (
+            "CloudFront",
+            json!({"Records": [{"cf": {"request": {"method": "POST", "body": {"data": "e30="}}}}]}),
+        ),
+        (
+            "EventBridge",
+            json!({"version": "0", "id": "i", "detail-type": "EC2 Instance State-change Notification", "source": "aws.ec2", "detail": {"text": "a"}}),
+        ),
+        (
+            "schedule",
+            json!({"version": "0", "detail-type": "Scheduled Event", "source": "aws.events", "resources": [], "detail": {}}),
+        ),
+        (
+            "Kafka",
+            json!({"eventSource": "aws:kafka", "records": {"t-0": [{"value": "e30="}]}}),
+        ),
+        (
+            "Firehose",
+            json!({"invocationId": "i", "deliveryStreamArn": "arn", "region": "r", "records": []}),
+        ),
         ("CloudWatch Logs", json!({"awslogs": {"data": "H4sI"}})),
-        ("load balancer", json!({"requestContext": {"elb": {"targetGroupArn": "arn"}}, "httpMethod": "POST", "path": "/", "headers": {}, "body": "{}", "isBase64Encoded": false})),
-        ("WebSocket connect", json!({"requestContext": {"routeKey": "$connect", "eventType": "CONNECT", "connectionId": "c", "identity": {"sourceIp": "192.0.2.1"}}, "isBase64Encoded": false})),
-        ("WebSocket message", json!({"requestContext": {"routeKey": "$default", "eventType": "MESSAGE", "connectionId": "c", "identity": {"sourceIp": "192.0.2.1"}}, "body": "{}"})),
-        ("Cognito", json!({"version": "1", "triggerSource": "PreSignUp_SignUp", "region": "r", "userPoolId": "p", "userName": "u", "request": {"userAttributes": {}}, "response": {}})),
-        ("Lex", json!({"messageVersion": "1.0", "invocationSource": "DialogCodeHook", "bot": {"name": "b"}, "sessionState": {}})),
-        ("token authorizer", json!({"type": "TOKEN", "authorizationToken": "t", "methodArn": "arn"})),
-        ("request authorizer", json!({"type": "REQUEST", "methodArn": "arn", "httpMethod": "POST", "requestContext": {"httpMethod": "POST", "identity": {"sourceIp": "192.0.2.1"}}, "body": "{}"})),
-        ("HTTP API authorizer", json!({"version": "2.0", "type": "REQUEST", "routeArn": "arn", "identitySource": ["t"], "requestContext": {"http": {"method": "POST", "sourceIp": "192.0.2.1"}}})),
+        (
+            "load balancer",
+            json!({"requestContext": {"elb": {"targetGroupArn": "arn"}}, "httpMethod": "POST", "path": "/", "headers": {}, "body": "{}", "isBase64Encoded": false}),
+        ),
+        (
+            "WebSocket connect",
+            json!({"requestContext": {"routeKey": "$connect", "eventType": "CONNECT", "connectionId": "c", "identity": {"sourceIp": "192.0.2.1"}}, "isBase64Encoded": false}),
+        ),
+        (
+            "WebSocket message",
+            json!({"requestContext": {"routeKey": "$default", "eventType": "MESSAGE", "connectionId": "c", "identity": {"sourceIp": "192.0.2.1"}}, "body": "{}"}),
+        ),
+        (
+            "Cognito",
+            json!({"version": "1", "triggerSource": "PreSignUp_SignUp", "region": "r", "userPoolId": "p", "userName": "u", "request": {"userAttributes": {}}, "response": {}}),
+        ),
+        (
+            "Lex",
+            json!({"messageVersion": "1.0", "invocationSource": "DialogCodeHook", "bot": {"name": "b"}, "sessionState": {}}),
+        ),
+        (
+            "token authorizer",
+            json!({"type": "TOKEN", "authorizationToken": "t", "methodArn": "arn"}),
+        ),
+        (
+            "request authorizer",
+            json!({"type": "REQUEST", "methodArn": "arn", "httpMethod": "POST", "requestContext": {"httpMethod": "POST", "identity": {"sourceIp": "192.0.2.1"}}, "body": "{}"}),
+        ),
+        (
+            "HTTP API authorizer",
+            json!({"version": "2.0", "type": "REQUEST", "routeArn": "arn", "identitySource": ["t"], "requestContext": {"http": {"method": "POST", "sourceIp": "192.0.2.1"}}}),
+        ),
     ]
 }
 
@@ -48,9 +102,25 @@ async fn every_other_triggers_event_is_refused_by_name() {
 #[tokio::test]
 async fn what_is_no_object_is_refused_directly() {
     let bench = Bench::new().await;
-    for event in ["null", "[]", "[{}]", "\"x\"", "7", "true", "{", "", "\u{feff}{}", "{\"a\":1,}", "{\"\\ud800\":1}"] {
+    for event in [
+        "null",
+        "[]",
+        "[{}]",
+        "\"x\"",
+        "7",
+        "true",
+        "{",
+        "",
+        "\u{feff}{}",
+        "{\"a\":1,}",
+        "{\"\\ud800\":1}",
+    ] {
         let answer = bench.answer(event).await;
-        assert_eq!((&answer["code"], &answer["error"]), (&json!(-1), &json!("invalid_argument")), "{event}");
+        assert_eq!(
+            (&answer["code"], &answer["error"]),
+            (&json!(-1), &json!("invalid_argument")),
+            "{event}"
+        );
     }
 }
 
@@ -69,7 +139,13 @@ async fn nulls_everywhere_are_read_as_absent() {
         "version": "1.0", "headers": null, "multiValueHeaders": null, "body": null, "requestContext": {"httpMethod": "POST", "identity": null},
     });
     let (status, _, body) = open_http(&bench.answer(&rest.to_string()).await);
-    assert_eq!((status, body["msg"].as_str()), (400, Some("body: is empty; send the arguments as a JSON object")));
+    assert_eq!(
+        (status, body["msg"].as_str()),
+        (
+            400,
+            Some("body: is empty; send the arguments as a JSON object")
+        )
+    );
 }
 
 #[tokio::test]
@@ -81,10 +157,16 @@ async fn a_rest_api_and_an_encoded_body_are_read_as_well() {
         "requestContext": {"httpMethod": "POST", "identity": {"sourceIp": "192.0.2.1", "userAgent": "a"}},
         "body": "{\"text\":\"a\"}", "isBase64Encoded": false,
     });
-    assert_eq!(open_http(&bench.answer(&rest.to_string()).await).2["echo"], "a");
+    assert_eq!(
+        open_http(&bench.answer(&rest.to_string()).await).2["echo"],
+        "a"
+    );
     let mut encoded = http_event(&STANDARD.encode("{\"text\":\"é\"}"));
     encoded["isBase64Encoded"] = json!(true);
-    assert_eq!(open_http(&bench.answer(&encoded.to_string()).await).2["echo"], "é");
+    assert_eq!(
+        open_http(&bench.answer(&encoded.to_string()).await).2["echo"],
+        "é"
+    );
 }
 
 #[tokio::test]
@@ -103,8 +185,20 @@ async fn whatever_the_body_is_the_http_door_answers_in_its_form() {
         (json!("not base64"), true, 400),
         (json!("/w=="), true, 400),
         (json!(format!("{{\"other\":\"{long}\"}}")), false, 413),
-        (json!(STANDARD.encode(format!("{{\"other\":\"{long}\"}}"))), true, 413),
-        (json!(format!("{{\"text\":{}1{}}}", "[".repeat(5000), "]".repeat(5000))), false, 400),
+        (
+            json!(STANDARD.encode(format!("{{\"other\":\"{long}\"}}"))),
+            true,
+            413,
+        ),
+        (
+            json!(format!(
+                "{{\"text\":{}1{}}}",
+                "[".repeat(5000),
+                "]".repeat(5000)
+            )),
+            false,
+            400,
+        ),
     ];
     for (body, encoded, expected) in cases {
         let mut event = http_event("");
@@ -137,7 +231,11 @@ async fn a_direct_event_over_the_limits_is_refused() {
     assert_eq!(bench.direct(&long).await["error"], "too_large");
     let many = json!({"other": vec![1; 20_000]});
     assert_eq!(bench.direct(&many).await["error"], "invalid_argument");
-    let deep = format!("{{\"other\":{}{}}}", "[".repeat(100_000), "]".repeat(100_000));
+    let deep = format!(
+        "{{\"other\":{}{}}}",
+        "[".repeat(100_000),
+        "]".repeat(100_000)
+    );
     assert_eq!(bench.answer(&deep).await["error"], "invalid_argument");
 }
 
@@ -149,7 +247,10 @@ async fn ten_thousand_headers_are_nothing_to_us() {
         .map(|index| (format!("x-{index}"), json!("v")))
         .collect();
     event["headers"] = headers.into();
-    assert_eq!(open_http(&bench.answer(&event.to_string()).await).2["echo"], "a");
+    assert_eq!(
+        open_http(&bench.answer(&event.to_string()).await).2["echo"],
+        "a"
+    );
 }
 
 fn any_json() -> impl Strategy<Value = Value> {
@@ -176,6 +277,13 @@ fn any_json() -> impl Strategy<Value = Value> {
     })
 }
 
+fn cases(count: u32) -> ProptestConfig {
+    ProptestConfig {
+        failure_persistence: None,
+        ..ProptestConfig::with_cases(count)
+    }
+}
+
 #[test]
 fn any_event_gets_an_envelope_with_a_code() {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -197,14 +305,14 @@ fn any_event_gets_an_envelope_with_a_code() {
             (code.is_string() || *code == json!(-1)) && envelope["error"].is_string()
         }
     };
-    proptest!(ProptestConfig::with_cases(1024), |(event in any_json())| {
+    proptest!(cases(1024), |(event in any_json())| {
         prop_assert!(answered(&event.to_string()));
     });
-    proptest!(ProptestConfig::with_cases(256), |(text in "\\PC*")| {
+    proptest!(cases(256), |(text in "\\PC*")| {
         prop_assert!(answered(&text));
     });
     // By its door, whatever else the event holds.
-    proptest!(ProptestConfig::with_cases(512), |(event in any_json(), body in any_json(), agent in any_json())| {
+    proptest!(cases(512), |(event in any_json(), body in any_json(), agent in any_json())| {
         let mut http = http_event("");
         if let Value::Object(members) = event {
             http.as_object_mut().unwrap().extend(

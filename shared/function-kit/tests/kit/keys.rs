@@ -119,8 +119,7 @@ pub fn ec_private() -> Vec<u8> {
 }
 
 pub fn ec_public() -> Vec<u8> {
-    let pair =
-        EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &ec_private()).unwrap();
+    let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &ec_private()).unwrap();
     let point = pair.public_key().as_ref();
     let algorithm = sequence(&[element(0x06, EC), element(0x06, &[0x2a])]);
     sequence(&[algorithm, element(0x03, &[&[0], point].concat())])

@@ -35,10 +35,18 @@ impl Warm {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("apps.json");
         let clock = MovableClock::default();
-        let key = if right { &app.private_key } else { &other.private_key };
+        let key = if right {
+            &app.private_key
+        } else {
+            &other.private_key
+        };
         write(&file, &simulator, &app, key);
-        let alipay = Alipay::from_file(gateway(), file.clone(), clock.clock()).await.unwrap();
-        let function = Obedient { alipay: alipay.clone() };
+        let alipay = Alipay::from_file(gateway(), file.clone(), clock.clock())
+            .await
+            .unwrap();
+        let function = Obedient {
+            alipay: alipay.clone(),
+        };
         Self {
             service: Service::new(function, alipay),
             wrong_key: other.private_key.clone(),
@@ -152,7 +160,12 @@ async fn apps_that_were_given_have_nothing_to_be_read_again_from() {
     let document = json!({ "apps": [entry] }).to_string();
     let apps = function_kit::Apps::from_document(&document.into(), None).unwrap();
     let alipay = Alipay::new(gateway(), apps, MovableClock::default().clock(), false);
-    let service = Service::new(Obedient { alipay: alipay.clone() }, alipay);
+    let service = Service::new(
+        Obedient {
+            alipay: alipay.clone(),
+        },
+        alipay,
+    );
     let answer = service.handle("{\"task\":\"query\"}", invocation()).await;
     let answer: Value = serde_json::from_str(answer.get()).unwrap();
     assert_eq!(answer["code"], refused());
