@@ -18,10 +18,10 @@ pub enum DevServerError {
     #[error("the simulated gateway did not start: {0}")]
     Simulator(#[source] std::io::Error),
     /// The document of apps is wrong.
-    #[error("{0}")]
+    #[error(transparent)]
     Apps(#[from] function_kit::StartUpError),
     /// The gateway client could not be built.
-    #[error("{0}")]
+    #[error(transparent)]
     Client(#[from] alipay_gateway::SetUpError),
     /// A file of `--data` cannot be read or written.
     #[error("--data: {path}: {source}", path = path.display())]

@@ -59,17 +59,22 @@ async fn a_binary_without_its_settings_says_which_one_is_missing() {
         println!("skipped: FUNCTION_BINARIES is not set; `make test` sets it");
         return;
     };
+    let stack = Stack::start().await;
+    let (apps, _) = stack.documents();
+    let apps = ("ALIPAY_CONFIG_FILE", apps.path().to_str().unwrap());
+    let nowhere = ("ALIPAY_CONFIG_FILE", "/nowhere/apps.json");
     for (function, settings, named) in [
         ("get-mini-code", vec![], "ALIPAY_CONFIG_FILE: is not set"),
         (
             "get-mini-code",
-            vec![("ALIPAY_CONFIG_FILE", "/nowhere/apps.json")],
+            vec![nowhere],
             "ALIPAY_CONFIG_FILE: the file cannot be read",
         ),
+        ("code2session", vec![apps], "TOKEN_TABLE: is not set"),
         (
             "code2session",
-            vec![("ALIPAY_CONFIG_FILE", "/nowhere/apps.json")],
-            "TOKEN_TABLE: is not set",
+            vec![apps, ("TOKEN_TABLE", "tokens")],
+            "AWS_REGION: is not set",
         ),
     ] {
         let output = std::process::Command::new(binaries.join(function))
@@ -79,6 +84,6 @@ async fn a_binary_without_its_settings_says_which_one_is_missing() {
             .unwrap();
         assert!(!output.status.success());
         let said = String::from_utf8_lossy(&output.stderr);
-        assert!(said.contains(named), "{function}: {said}");
+        assert_eq!(said.matches(named).count(), 1, "{function}: {said}");
     }
 }

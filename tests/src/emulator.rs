@@ -1,8 +1,10 @@
+use std::fs::File;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::Value;
 use tempfile::NamedTempFile;
 use tokio::process::{Child, Command};
@@ -60,8 +62,8 @@ impl Emulator {
             .env("ALIPAY_CONFIG_FILE", documents.0.path())
             .env("TOKEN_KEYS_FILE", documents.1.path())
             .env("TOKEN_TABLE", dev_server::TOKEN_TABLE)
-            .stdout(Stdio::from(log.reopen().unwrap()))
-            .stderr(Stdio::from(log.reopen().unwrap()))
+            .stdout(Stdio::from(append_to(log.path())))
+            .stderr(Stdio::from(append_to(log.path())))
             .kill_on_drop(true)
             .process_group(0)
             .spawn()
@@ -109,13 +111,19 @@ impl Emulator {
 impl Drop for Emulator {
     fn drop(&mut self) {
         // The emulator starts the function as its child; both are in the group that was made for them.
-        if let Some(group) = self.child.id() {
-            let _ = std::process::Command::new("kill")
-                .args(["-9", &format!("-{group}")])
-                .stderr(Stdio::null())
-                .status();
+        let group = self
+            .child
+            .id()
+            .and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
+        if let Some(group) = group {
+            let _ = kill_process_group(group, Signal::KILL);
         }
     }
+}
+
+/// Both output streams go into one file, so neither may write over the other.
+fn append_to(path: &Path) -> File {
+    File::options().append(true).open(path).unwrap()
 }
 
 fn free_address() -> String {

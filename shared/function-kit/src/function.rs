@@ -135,7 +135,9 @@ impl<F: Function> Handler for Service<F> {
                 let opened = open(event);
                 let door = opened.door;
                 let answer = self.answer(opened, &invocation).await;
-                let duration_ms = started.elapsed().map_or(0, |elapsed| elapsed.as_millis());
+                let duration_ms = started.elapsed().map_or(0, |elapsed| {
+                    u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
+                });
                 match answer {
                     Ok(answer) => {
                         tracing::info!(outcome = "ok", ?door, duration_ms, "answered");
@@ -153,7 +155,7 @@ impl<F: Function> Handler for Service<F> {
 }
 
 /// The one place where a failure is logged.
-fn log_failure(failure: &Failure, door: Door, duration_ms: u128) {
+fn log_failure(failure: &Failure, door: Door, duration_ms: u64) {
     let row = failure.outcome().row();
     let cause = failure
         .cause()

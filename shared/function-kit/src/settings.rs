@@ -26,10 +26,10 @@ impl SettingError {
 #[derive(Debug, thiserror::Error)]
 pub enum StartUpError {
     /// A setting is missing or wrong.
-    #[error("{0}")]
+    #[error(transparent)]
     Setting(#[from] SettingError),
     /// The document of apps is wrong.
-    #[error("{0}")]
+    #[error(transparent)]
     Apps(#[from] AppsError),
     /// A secret could not be read.
     #[error("{name}: the secret could not be read")]
@@ -41,7 +41,7 @@ pub enum StartUpError {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// A client could not be set up.
-    #[error("{0}")]
+    #[error(transparent)]
     Client(#[from] alipay_gateway::SetUpError),
 }
 

@@ -40,7 +40,7 @@ fn misfit(path: &str, error: &serde_json::Error) -> Misfit {
     let text = error.to_string();
     // From the end, because a value that is quoted before it may hold anything.
     let text = text
-        .split_once(" at line ")
+        .rsplit_once(" at line ")
         .map_or(text.as_str(), |(text, _)| text);
     let member = |prefix: &str| text.strip_prefix(prefix)?.split('`').next();
     let inside = |member: &str| match path {

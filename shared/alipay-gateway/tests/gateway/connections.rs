@@ -1,5 +1,6 @@
 //! Connections: kept, lost while nobody looked, refused.
 
+use std::io::Read;
 use std::net::TcpListener;
 use std::time::Duration;
 
@@ -29,6 +30,13 @@ async fn opening_a_connection_to_nobody_is_not_an_error() {
     fixture.gateway.open_connection(&nobody()).await;
 }
 
+/// Returns when the resets have gone out. It blocks the thread, so that a runtime of one thread sees nothing of them.
+fn reset_and_wait(fixture: &Fixture) {
+    while fixture.simulator.reset_connections() > 0 {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
 /// A Lambda environment is frozen between two calls, and the gateway resets the idle connection meanwhile. The thread sleeps
 /// here and the runtime with it: when the next call begins, nothing has looked at the connection.
 #[tokio::test]
@@ -37,8 +45,7 @@ async fn a_connection_that_died_in_a_freeze_costs_nothing() {
     for _ in 0..5 {
         let _ = fixture.call(&query_of("T1")).await;
         fixture.simulator.clear_received();
-        assert_eq!(fixture.simulator.reset_connections(), 1);
-        std::thread::sleep(Duration::from_millis(20));
+        reset_and_wait(&fixture);
         // A code: it must not be spent twice, and must not be lost.
         let code = fixture
             .simulator
@@ -55,8 +62,7 @@ async fn a_connection_that_died_while_idle_costs_nothing() {
     for _ in 0..20 {
         let _ = fixture.call(&query_of("T1")).await;
         fixture.simulator.clear_received();
-        fixture.simulator.reset_connections();
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        reset_and_wait(&fixture);
         let code = fixture
             .simulator
             .issue_code(&fixture.app.app_id, CodeOptions::default());
@@ -103,4 +109,30 @@ async fn who_was_not_reached_received_nothing() {
         }
     }
     assert_eq!(fixture.received(), 0);
+}
+
+/// The first attempt arrives and its connection breaks; by the second nobody listens any more. Alipay may have done the call.
+#[tokio::test]
+async fn what_was_sent_once_is_never_called_unsent() {
+    let fixture = Fixture::new().await;
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let server = std::thread::spawn(move || {
+        let (mut connection, _) = listener.accept().expect("a connection");
+        drop(listener);
+        let mut some = [0; 16];
+        connection.read_exact(&mut some).expect("a request");
+    });
+    let app = App {
+        gateway: Url::parse(&format!("http://{address}/gateway.do")).expect("a URL"),
+        ..fixture.app.clone()
+    };
+    let call = query_of("T1").repeatable();
+    let error = failure(fixture.gateway.call(&app, &call, crate::far()).await);
+    server.join().expect("the server");
+    assert!(
+        matches!(error, GatewayError::Unreachable { sent: true, .. }),
+        "{error:?}"
+    );
+    assert!(!error.was_never_sent());
 }

@@ -1,6 +1,6 @@
 //! Time limits. Where a call waits for its end, the runtime's clock is paused, so that the wait takes no time.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use alipay_gateway::{Call, Clock, Deadline, Gateway, GatewayError};
@@ -104,27 +104,33 @@ async fn a_call_without_time_is_not_sent() {
     assert_eq!(fixture.received(), 1);
 }
 
-/// The first attempt was sent; that no time is left for a second changes nothing about it.
+/// The first attempt fails at once, and then the clock says that 4.3 of the 5 seconds have gone.
 #[tokio::test]
-async fn what_was_sent_once_is_never_called_unsent() {
+async fn a_further_attempt_has_what_the_first_has_left() {
     let mut fixture = Fixture::new().await;
-    let clock = runtime_clock();
-    fixture.gateway = Gateway::new(Arc::clone(&clock)).expect("a client");
-    fixture
-        .simulator
-        .inject(Fault::always(FaultKind::Delay { milliseconds: 200 }));
-    fixture
-        .simulator
-        .inject(Fault::always(FaultKind::ResetAfterDone));
-    let deadline = Deadline::after(clock(), Duration::from_millis(1_600));
-    let call = query_of("T1").repeatable();
-    let error = failure(fixture.gateway.call(&fixture.app, &call, deadline).await);
-    assert!(
-        matches!(error, GatewayError::Unreachable { sent: true, .. }),
-        "{error}"
-    );
-    assert!(!error.was_never_sent());
-    assert_eq!(fixture.received(), 1);
+    let wall = SystemTime::now();
+    let first_asked = OnceLock::new();
+    fixture.gateway = Gateway::new(Arc::new(move || {
+        let jump =
+            match first_asked.get_or_init(Instant::now).elapsed() < Duration::from_millis(100) {
+                true => Duration::ZERO,
+                false => Duration::from_millis(4_300),
+            };
+        wall + jump
+    }))
+    .expect("a client");
+    for fault in [
+        Fault::once(FaultKind::Html { status: 502 }),
+        Fault::once(FaultKind::Delay { milliseconds: 150 }),
+        Fault::always(FaultKind::NeverAnswer),
+    ] {
+        fixture.simulator.inject(fault);
+    }
+    let start = Instant::now();
+    let error = failure(fixture.call(&query_of("T1").repeatable()).await);
+    assert!(matches!(error, GatewayError::TimedOut), "{error}");
+    assert!(start.elapsed() < Duration::from_secs(3));
+    assert_eq!(fixture.received(), 2);
 }
 
 #[tokio::test]
