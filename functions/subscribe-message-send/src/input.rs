@@ -17,7 +17,7 @@ pub struct Input {
     pub(crate) form_id: Option<Text<64>>,
     pub(crate) data: Data,
     /// Which kind of id `touser` is; absent: 16 digits beginning 2088 are a user id.
-    #[serde(default, rename = "touserType")]
+    #[serde(default, rename = "touserType", deserialize_with = "optional")]
     touser_type: Option<UserIdKind>,
     #[serde(default, rename = "idempotencyKey", deserialize_with = "optional")]
     pub(crate) idempotency_key: Option<Text<128>>,

@@ -88,6 +88,8 @@ impl Gateway {
 
     /// Makes one verified call. The span's `trace_id` field, where it has one, is filled in.
     ///
+    /// It takes 5 s at most, all attempts together, and ends 1 s before `deadline`.
+    ///
     /// A call that is not [`Call::repeatable`] is sent at most once. (A pooled connection that turns out to be dead before the
     /// request was written is replaced without notice; nothing was sent then.)
     ///

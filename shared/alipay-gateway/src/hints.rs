@@ -287,6 +287,11 @@ const BY_SUB_CODE: &[(MendedBy, &str, &str)] = &[
     ),
     (
         Caller,
+        "ILLEGAL_ARGUMENT_PARAMS",
+        "an argument is missing or wrong; Alipay lists page as required",
+    ),
+    (
+        Caller,
         "USER_ID_INVALID",
         "touser is not a user of this app; an openId of another app never is",
     ),

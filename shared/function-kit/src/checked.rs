@@ -82,12 +82,24 @@ impl<const MAX: usize> Deref for Text<MAX> {
 
 /// Which of Alipay's two kinds of user id a text is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, serde::Serialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", try_from = "String")]
 pub enum UserIdKind {
     /// 16 digits beginning 2088, the same in all apps of one merchant account.
     UserId,
     /// Opaque, valid for one app.
     OpenId,
+}
+
+impl TryFrom<String> for UserIdKind {
+    type Error = Rule;
+
+    fn try_from(text: String) -> Result<Self, Rule> {
+        match text.as_str() {
+            "userId" => Ok(Self::UserId),
+            "openId" => Ok(Self::OpenId),
+            _ => Err(Rule("must be userId or openId".to_owned())),
+        }
+    }
 }
 
 /// A user of an app: a `user_id` or an `open_id`.
