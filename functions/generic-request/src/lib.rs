@@ -81,7 +81,8 @@ impl Function for GenericRequest {
         let reply = self
             .alipay
             .call(&caller.app, &call, caller.deadline)
-            .await?;
+            .await
+            .map_err(|error| Failure::of_call(error, &call))?;
         Ok(Success::new(input.success_text(), fields(&reply)?))
     }
 }

@@ -57,11 +57,13 @@ impl Function for GetMiniCode {
             color: input.line_color.as_deref(),
             size: input.size.map(|size| size.as_str()),
         };
-        let code: MiniCode = self
+        let call = request.call()?;
+        let reply = self
             .alipay
-            .call(&caller.app, &request.call()?, caller.deadline)
-            .await?
-            .parse()?;
+            .call(&caller.app, &call, caller.deadline)
+            .await
+            .map_err(|error| Failure::of_call(error, &call))?;
+        let code: MiniCode = reply.parse()?;
         Ok(Success::new(
             "生成成功",
             Fields {

@@ -366,6 +366,17 @@ mod tests {
     }
 
     #[test]
+    fn every_hint_stands_in_the_document_with_the_status_that_it_is_answered_with() {
+        let document = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/ERRORS.md");
+        let document = std::fs::read_to_string(document).unwrap();
+        for (by, name, hint) in BY_SUB_CODE {
+            let status = if *by == Caller { 400 } else { 422 };
+            let row = format!("| `{name}` | {status} | {hint} |");
+            assert!(document.contains(&row), "docs/ERRORS.md lacks: {row}");
+        }
+    }
+
+    #[test]
     fn no_sub_code_stands_twice_in_the_table() {
         let mut names: Vec<_> = BY_SUB_CODE.iter().map(|(_, name, _)| name).collect();
         names.sort_unstable();

@@ -4,7 +4,7 @@
 use std::error::Error;
 use std::fmt;
 
-use alipay_gateway::{GatewayError, Refusal, hint};
+use alipay_gateway::{Call, GatewayError, Refusal, hint};
 use serde::{Deserialize, Serialize};
 
 /// Why a function did not do what was asked: what the caller reads, and apart from it the cause for the log.
@@ -61,11 +61,14 @@ pub enum Outcome {
     GatewayUnverified,
     /// The gateway was not reached.
     GatewayUnreachable {
-        /// False when the request certainly did not leave this process, so that nothing was executed.
-        sent: bool,
+        /// Whether the same call can be made again without harm: it never left this process, or it is one that may be repeated.
+        repeatable: bool,
     },
     /// The gateway did not answer in time.
-    GatewayTimeout,
+    GatewayTimeout {
+        /// Whether the same call can be made again without harm.
+        repeatable: bool,
+    },
     /// Something of ours is down or busy.
     TemporarilyUnavailable {
         /// Seconds after which a repeat makes sense.
@@ -103,7 +106,7 @@ impl Outcome {
             Self::GatewayRefused(_) => ("gateway_refused", 422),
             Self::GatewayUnverified => ("gateway_unverified", 502),
             Self::GatewayUnreachable { .. } => ("gateway_unreachable", 502),
-            Self::GatewayTimeout => ("gateway_timeout", 504),
+            Self::GatewayTimeout { .. } => ("gateway_timeout", 504),
             Self::TemporarilyUnavailable { .. } => ("temporarily_unavailable", 503),
             Self::Reauthorize => ("reauthorize", 401),
             Self::Internal => ("internal", 500),
@@ -126,7 +129,7 @@ impl Outcome {
                 "the gateway's reply could not be verified and was discarded".to_owned()
             }
             Self::GatewayUnreachable { .. } => "Alipay's gateway could not be reached".to_owned(),
-            Self::GatewayTimeout => "Alipay's gateway did not answer in time".to_owned(),
+            Self::GatewayTimeout { .. } => "Alipay's gateway did not answer in time".to_owned(),
             Self::TemporarilyUnavailable { .. } => {
                 "the service is temporarily unavailable".to_owned()
             }
@@ -142,12 +145,14 @@ impl Outcome {
             Self::GatewayUnverified => Some(
                 "check alipayPublicKey of this app: it must be Alipay's key from the console, not the app's own".to_owned(),
             ),
-            Self::GatewayUnreachable { sent: false } => {
-                Some("nothing was sent to Alipay; the same call can be made again".to_owned())
-            }
-            Self::GatewayUnreachable { sent: true } | Self::GatewayTimeout => {
-                Some("it is not known whether Alipay executed the call; a code must not be used again".to_owned())
-            }
+            Self::GatewayUnreachable { repeatable } | Self::GatewayTimeout { repeatable } => Some(
+                if *repeatable {
+                    "the same call can be made again without harm"
+                } else {
+                    "it is not known whether Alipay executed the call; a code must not be used again"
+                }
+                .to_owned(),
+            ),
             Self::TemporarilyUnavailable { advice, .. } if !advice.is_empty() => Some(advice.clone()),
             Self::Reauthorize => Some("let the user log in again (my.getAuthCode, auth.code2Session)".to_owned()),
             Self::UnknownApp => Some("appid must be one of the configured apps; leave it out for the default app".to_owned()),
@@ -159,7 +164,9 @@ impl Outcome {
     pub(crate) fn retryable(&self) -> bool {
         match self {
             Self::RateLimited { .. } | Self::TemporarilyUnavailable { .. } => true,
-            Self::GatewayUnreachable { .. } | Self::GatewayTimeout => true,
+            Self::GatewayUnreachable { repeatable } | Self::GatewayTimeout { repeatable } => {
+                *repeatable
+            }
             Self::GatewayRefused(refusal) => refusal.is_transient(),
             _ => false,
         }
@@ -230,6 +237,17 @@ impl Failure {
         Self::caused_by(Outcome::Internal, cause)
     }
 
+    /// The failure of `call`. Unlike the plain conversion it knows whether the call may be repeated.
+    pub fn of_call(error: GatewayError, call: &Call) -> Self {
+        let mut failure = Self::from(error);
+        if let Outcome::GatewayUnreachable { repeatable } | Outcome::GatewayTimeout { repeatable } =
+            &mut *failure.outcome
+        {
+            *repeatable |= call.repeatable;
+        }
+        failure
+    }
+
     /// What the caller reads.
     pub fn outcome(&self) -> &Outcome {
         &self.outcome
@@ -267,13 +285,14 @@ impl Error for Failure {
 
 impl From<GatewayError> for Failure {
     fn from(error: GatewayError) -> Self {
+        let repeatable = error.was_never_sent();
         let outcome = match &error {
             GatewayError::Refused(refusal) => Outcome::GatewayRefused(refusal.clone()),
             GatewayError::Unverified { .. } | GatewayError::Malformed { .. } => {
                 Outcome::GatewayUnverified
             }
-            GatewayError::Unreachable { sent, .. } => Outcome::GatewayUnreachable { sent: *sent },
-            GatewayError::TimedOut => Outcome::GatewayTimeout,
+            GatewayError::Unreachable { .. } => Outcome::GatewayUnreachable { repeatable },
+            GatewayError::TimedOut => Outcome::GatewayTimeout { repeatable },
             GatewayError::NoTimeLeft => Outcome::TemporarilyUnavailable {
                 retry_after_seconds: 1,
                 advice: "nothing was sent to Alipay; the function's time limit was nearly reached"
@@ -304,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn every_outcome_has_its_row() {
+    fn every_outcome_has_its_row_here_and_in_the_document() {
         let text = String::new;
         let rows = [
             (
@@ -355,12 +374,17 @@ mod tests {
             ),
             (Outcome::GatewayUnverified, "gateway_unverified", 502, false),
             (
-                Outcome::GatewayUnreachable { sent: true },
+                Outcome::GatewayUnreachable { repeatable: false },
                 "gateway_unreachable",
                 502,
+                false,
+            ),
+            (
+                Outcome::GatewayTimeout { repeatable: true },
+                "gateway_timeout",
+                504,
                 true,
             ),
-            (Outcome::GatewayTimeout, "gateway_timeout", 504, true),
             (
                 Outcome::TemporarilyUnavailable {
                     retry_after_seconds: 1,
@@ -373,7 +397,26 @@ mod tests {
             (Outcome::Reauthorize, "reauthorize", 401, false),
             (Outcome::Internal, "internal", 500, false),
         ];
+        let document = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/ERRORS.md");
+        let document = std::fs::read_to_string(document).unwrap();
         for (outcome, slug, status, retryable) in rows {
+            let word = if retryable { "yes" } else { "no" };
+            let documented = document
+                .lines()
+                .filter_map(|line| line.strip_prefix(&format!("| `{slug}` | ")))
+                .any(|cells| {
+                    let mut cells = cells.split(" | ");
+                    let mut has = |word: &str| {
+                        cells
+                            .next()
+                            .is_some_and(|cell| cell.split(" / ").any(|one| one == word))
+                    };
+                    has(&status.to_string()) && has(word)
+                });
+            assert!(
+                documented,
+                "docs/ERRORS.md has no row for {slug} {status} {word}"
+            );
             let row = outcome.row();
             assert_eq!(
                 (row.slug, row.status, outcome.retryable()),
@@ -384,10 +427,30 @@ mod tests {
     }
 
     #[test]
-    fn whether_a_code_may_be_used_again_depends_on_whether_it_was_sent() {
-        let hint = |sent| Outcome::GatewayUnreachable { sent }.hint().unwrap();
-        assert!(hint(true).contains("must not be used again"));
-        assert!(hint(false).contains("nothing was sent"));
+    fn only_a_call_that_may_be_repeated_or_was_never_sent_is_retryable() {
+        let unreachable = |sent| GatewayError::Unreachable {
+            reason: "",
+            sent,
+            source: None,
+        };
+        let once = Call::new("alipay.system.oauth.token");
+        let repeatable = Call::new("alipay.trade.query").repeatable();
+        for (error, call, retryable) in [
+            (unreachable(true), &once, false),
+            (unreachable(false), &once, true),
+            (unreachable(true), &repeatable, true),
+            (GatewayError::TimedOut, &once, false),
+            (GatewayError::TimedOut, &repeatable, true),
+        ] {
+            let failure = Failure::of_call(error, call);
+            assert_eq!(failure.outcome().retryable(), retryable, "{failure:?}");
+            let hint = failure.outcome().hint().unwrap();
+            assert_eq!(
+                hint.contains("must not be used again"),
+                !retryable,
+                "{hint}"
+            );
+        }
     }
 
     #[test]

@@ -157,16 +157,15 @@ impl<F: Function> Handler for Service<F> {
 /// The one place where a failure is logged.
 fn log_failure(failure: &Failure, door: Door, duration_ms: u64) {
     let row = failure.outcome().row();
-    let cause = failure
-        .cause()
-        .map(|cause| with_causes(cause))
-        .unwrap_or_default();
+    // What is `None` is left out of the line.
+    let cause = failure.cause().map(|cause| with_causes(cause));
     let (sub_code, field) = match failure.outcome() {
-        Outcome::GatewayRefused(refusal) => {
-            (refusal.sub_code.as_deref().unwrap_or(&refusal.code), "")
-        }
-        Outcome::InvalidArgument { field, .. } => ("", field.as_str()),
-        _ => ("", ""),
+        Outcome::GatewayRefused(refusal) => (
+            Some(refusal.sub_code.as_deref().unwrap_or(&refusal.code)),
+            None,
+        ),
+        Outcome::InvalidArgument { field, .. } => (None, Some(field.as_str())),
+        _ => (None, None),
     };
     if row.status >= 500 {
         tracing::error!(

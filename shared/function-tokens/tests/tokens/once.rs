@@ -206,7 +206,7 @@ async fn a_kept_failure_repeats_as_the_same_outcome() {
             sub_msg: Some("授权码code无效".to_owned()),
             trace_id: Some("t".to_owned()),
         }),
-        Outcome::GatewayTimeout,
+        Outcome::GatewayTimeout { repeatable: false },
         Outcome::GatewayUnverified,
         Outcome::TemporarilyUnavailable {
             retry_after_seconds: 3,
