@@ -13,9 +13,11 @@ ARCH ?= arm64
 # signature of every cold start pays for aws-lc's CPU-jitter entropy.
 export AWS_LC_SYS_NO_JITTER_ENTROPY := 1
 export SAM_CLI_TELEMETRY := 0
-# The emulator tests: the runtime interface emulator out of the aws-sam-cli package, and the binaries it runs.
+# The emulator tests: the runtime interface emulator out of the aws-sam-cli package, and the binaries it runs, which are
+# those that `make package` zips (test-emulator: quicker ones of the profile ci).
 export LAMBDA_RIE := $(CURDIR)/.tools/emulator/aws-lambda-rie
-export FUNCTION_BINARIES := $(CURDIR)/target/ci
+export FUNCTION_BINARIES := $(CURDIR)/target/lambda
+test-emulator: export FUNCTION_BINARIES := $(CURDIR)/target/ci
 
 functions := $(patsubst functions/%/Cargo.toml,%,$(wildcard functions/*/Cargo.toml))
 packages := $(foreach function,$(functions),--package $(function))
@@ -90,13 +92,13 @@ test-interop: ## Alipay's own SDKs (Node, Python) against the simulator, both di
 	@tests/interop/run | tee $(results)/interop.log
 
 .PHONY: binaries
-binaries: ## The functions' binaries as CI tests them (target/ci)
+binaries: ## The functions' binaries, quickly built: no link-time optimisation (target/ci)
 	@echo "==> functions' binaries, profile ci"
 	@cargo build --locked --quiet --profile ci $(packages)
 	@tools/check-entropy target/ci
 
 .PHONY: test-rust
-test-rust: emulator binaries ## cargo test of the workspace, with the binaries under the runtime interface emulator
+test-rust: emulator package-here ## cargo test of the workspace, with the packaged binaries under the runtime interface emulator
 	@echo "==> cargo test --workspace"
 	@mkdir -p $(results)
 	@cargo test --locked --workspace --no-fail-fast 2>&1 | tee $(results)/rust.log
@@ -108,11 +110,15 @@ test-emulator: emulator binaries ## Only the tests of the package `tests`, which
 	@cargo test --locked --package tests 2>&1 | tee $(results)/emulator.log
 
 .PHONY: test-deploy
-test-deploy: tools-aws tools-ministack ## sam deploy of template.yaml into MiniStack, and a call of each function there
-	@$(MAKE) --no-print-directory package ARCH=$(machine)
+test-deploy: tools-aws tools-ministack package-here ## sam deploy of template.yaml into MiniStack, a call of each function, its DynamoDB
 	@echo "==> deploy check"
 	@mkdir -p $(results)
 	@.tools/aws/bin/python -m pytest tests/deploy --quiet -p no:cacheprovider | tee $(results)/deploy.log
+
+# The packages for this machine, made once in a run.
+.PHONY: package-here
+package-here:
+	@$(MAKE) --no-print-directory package ARCH=$(machine)
 
 .PHONY: package
 package: tools-aws ## Release build of the functions for Lambda, zips in dist/ (ARCH=arm64 or x86_64)

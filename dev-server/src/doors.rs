@@ -30,7 +30,7 @@ const INVOKE: &str = "/2015-03-31/functions/{function}/invocations";
 pub(crate) fn router(functions: Functions) -> Router {
     let functions = Arc::new(functions);
     let mut router = Router::new()
-        .route(INVOKE, post(invoke))
+        .route(INVOKE, post(invoke).fallback(unknown))
         .route("/", get(list));
     for route in ROUTES {
         let filter = MethodFilter::try_from(

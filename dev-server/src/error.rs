@@ -17,9 +17,17 @@ pub enum DevServerError {
     /// The simulated gateway did not start.
     #[error("the simulated gateway did not start: {0}")]
     Simulator(#[source] std::io::Error),
-    /// The document of apps is wrong.
+    /// The document of apps cannot be read or is wrong.
+    #[error("--config {path}: {problem}", path = path.display())]
+    Config {
+        /// The document.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The document for the simulated app is wrong, which is a fault of this program.
     #[error(transparent)]
-    Apps(#[from] function_kit::StartUpError),
+    Apps(#[from] function_kit::AppsError),
     /// The gateway client could not be built.
     #[error(transparent)]
     Client(#[from] alipay_gateway::SetUpError),

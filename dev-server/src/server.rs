@@ -1,5 +1,5 @@
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -73,7 +73,9 @@ impl DevServer {
         let (gateway, alipay) = match &options.config {
             Some(file) => (
                 Gateway::Configured,
-                Alipay::from_file(client, file.clone(), clock).await?,
+                Alipay::from_file(client, file.clone(), clock)
+                    .await
+                    .map_err(|error| wrong_config(file, error))?,
             ),
             None => {
                 let simulator = Simulator::start()
@@ -81,8 +83,7 @@ impl DevServer {
                     .map_err(DevServerError::Simulator)?;
                 let app = simulator.add_app(AppOptions::default());
                 let document = apps_document(&simulator, &app);
-                let apps =
-                    Apps::from_document(&document.into(), None).map_err(StartUpError::from)?;
+                let apps = Apps::from_document(&document.into(), None)?;
                 (
                     Gateway::Simulated(Box::new((simulator, app))),
                     Alipay::new(client, apps, clock, false),
@@ -141,6 +142,18 @@ impl DevServer {
 impl Drop for DevServer {
     fn drop(&mut self) {
         self.serving.abort();
+    }
+}
+
+/// Here the document is named by an option and not by a variable.
+fn wrong_config(path: &Path, error: StartUpError) -> DevServerError {
+    let problem = match error {
+        StartUpError::Setting(error) => error.problem,
+        other => other.to_string(),
+    };
+    DevServerError::Config {
+        path: path.to_owned(),
+        problem,
     }
 }
 

@@ -114,3 +114,29 @@ fn a_taken_port_names_the_option_that_changes_it() {
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(said.contains(&port) && said.contains("--port"), "{said}");
 }
+
+#[test]
+fn a_config_that_cannot_be_used_is_named_by_the_option_with_what_is_wrong() {
+    let said = |document: &str| {
+        let output = Command::new(env!("CARGO_BIN_EXE_dev-server"))
+            .args(["--port", "0", "--config", document])
+            .output()
+            .unwrap();
+        assert!(!output.status.success());
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let absent = said("/nowhere/apps.json");
+    assert!(
+        absent.contains("--config /nowhere/apps.json: the file cannot be read"),
+        "{absent}"
+    );
+    assert!(!absent.contains("ALIPAY_CONFIG_FILE"), "{absent}");
+
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), r#"{"apps":[{"appid":"2021000000000001"}]}"#).unwrap();
+    let keyless = said(file.path().to_str().unwrap());
+    assert!(
+        keyless.contains("apps[0].privateKey: is missing"),
+        "{keyless}"
+    );
+}

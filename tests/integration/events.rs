@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use simulator::CodeOptions;
-use tests::{Emulator, Event, Stack, check_golden, emulator_settings, events_of};
+use tests::{Emulator, Event, Stack, check_golden, emulator_settings, events_of, function_binary};
 
 fn issue_code_of(event: &Event, stack: &Stack) {
     if let Some(code) = event.code_to_issue() {
@@ -77,7 +77,7 @@ async fn a_binary_without_its_settings_says_which_one_is_missing() {
             "AWS_REGION: is not set",
         ),
     ] {
-        let output = std::process::Command::new(binaries.join(function))
+        let output = std::process::Command::new(function_binary(&binaries, function))
             .env_clear()
             .envs(settings)
             .output()

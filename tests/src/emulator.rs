@@ -27,6 +27,16 @@ pub fn emulator_settings() -> Option<(PathBuf, PathBuf)> {
     settings
 }
 
+/// The binary of `function` in `binaries`: a file of its name as cargo makes it, or `<function>/bootstrap` as cargo-lambda does.
+pub fn function_binary(binaries: &Path, function: &str) -> PathBuf {
+    let path = binaries.join(function);
+    if path.is_dir() {
+        path.join("bootstrap")
+    } else {
+        path
+    }
+}
+
 /// A function's release binary under AWS's runtime interface emulator.
 pub struct Emulator {
     url: String,
@@ -49,7 +59,7 @@ impl Emulator {
                 "--runtime-api-address",
                 &api,
             ])
-            .arg(binaries.join(function))
+            .arg(function_binary(binaries, function))
             .env_clear()
             .env("PATH", "/usr/bin:/bin")
             .env("AWS_LAMBDA_FUNCTION_NAME", function)

@@ -16,7 +16,7 @@ use dev_server::{DevServer, Gateway, Options, apps_document};
 use serde_json::{Value, json};
 use simulator::{CodeOptions, Scope, SimulatedApp, Simulator};
 
-pub use emulator::{Emulator, emulator_settings};
+pub use emulator::{Emulator, emulator_settings, function_binary};
 pub use events::{Event, events_of};
 pub use golden::check_golden;
 

@@ -5,71 +5,59 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
+use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
+use aws_types::SdkConfig;
+use aws_types::region::Region;
 
 use crate::settings::{SettingError, required, setting};
 
 /// The roots that AWS's endpoints chain to, so that the system's 150 need not be parsed.
 const ROOTS: &str = include_str!("aws_roots.pem");
 
-/// What every AWS client of a function is built from.
-#[derive(Debug, Clone)]
-pub struct AwsEnvironment {
-    /// The region, such as `eu-central-1`.
-    pub region: String,
-    /// From the environment, as Lambda sets them.
-    pub credentials: Credentials,
-    /// One client, and so one pool of connections, for all AWS services.
-    pub http_client: SharedHttpClient,
-}
-
-impl AwsEnvironment {
-    /// Reads `AWS_REGION` (or `AWS_DEFAULT_REGION`), `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and `AWS_SESSION_TOKEN`.
-    ///
-    /// # Errors
-    /// Names the first variable that is missing.
-    pub fn from_environment() -> Result<Self, SettingError> {
-        let region = setting("AWS_REGION")
-            .or_else(|| setting("AWS_DEFAULT_REGION"))
-            .ok_or_else(|| SettingError::new("AWS_REGION", "is not set"))?;
-        let credentials = Credentials::new(
-            required("AWS_ACCESS_KEY_ID")?,
-            required("AWS_SECRET_ACCESS_KEY")?,
-            setting("AWS_SESSION_TOKEN"),
-            None,
-            "environment",
+/// The settings of an AWS client, from `AWS_REGION` (or `AWS_DEFAULT_REGION`), `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and
+/// `AWS_SESSION_TOKEN`. `endpoint` names the variable (`AWS_ENDPOINT_URL_DYNAMODB` …) that, as `AWS_ENDPOINT_URL` does for all,
+/// puts another address in place of the service's own.
+///
+/// The limits fit inside a function's: an attempt takes 2 s at most, an operation with its three attempts 4 s.
+///
+/// # Errors
+/// Names the first variable that is missing.
+pub fn aws_settings(endpoint: &'static str) -> Result<SdkConfig, SettingError> {
+    let region = setting("AWS_REGION")
+        .or_else(|| setting("AWS_DEFAULT_REGION"))
+        .ok_or_else(|| SettingError::new("AWS_REGION", "is not set"))?;
+    let credentials = Credentials::new(
+        required("AWS_ACCESS_KEY_ID")?,
+        required("AWS_SECRET_ACCESS_KEY")?,
+        setting("AWS_SESSION_TOKEN"),
+        None,
+        "environment",
+    );
+    let mut settings = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new(region))
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .http_client(http_client())
+        .timeout_config(
+            TimeoutConfig::builder()
+                .connect_timeout(Duration::from_secs(1))
+                .operation_attempt_timeout(Duration::from_secs(2))
+                .operation_timeout(Duration::from_secs(4))
+                .build(),
+        )
+        .retry_config(
+            RetryConfig::standard()
+                .with_max_attempts(3)
+                .with_initial_backoff(Duration::from_millis(50)),
         );
-        Ok(Self {
-            region,
-            credentials,
-            http_client: http_client(),
-        })
-    }
-
-    /// The endpoint that `variable` (`AWS_ENDPOINT_URL_DYNAMODB` …) or `AWS_ENDPOINT_URL` sets in place of the service's own.
-    pub fn endpoint(variable: &'static str) -> Option<String> {
-        setting(variable).or_else(|| setting("AWS_ENDPOINT_URL"))
-    }
-
-    /// Limits that fit inside a function's own: an attempt 2 s, an operation 4 s.
-    pub fn timeouts() -> TimeoutConfig {
-        TimeoutConfig::builder()
-            .connect_timeout(Duration::from_secs(1))
-            .operation_attempt_timeout(Duration::from_secs(2))
-            .operation_timeout(Duration::from_secs(4))
-            .build()
-    }
-
-    /// Three attempts with the SDK's jittered pauses.
-    pub fn retries() -> RetryConfig {
-        RetryConfig::standard()
-            .with_max_attempts(3)
-            .with_initial_backoff(Duration::from_millis(50))
-    }
+    settings.set_endpoint_url(setting(endpoint).or_else(|| setting("AWS_ENDPOINT_URL")));
+    Ok(settings.build())
 }
 
 /// One per process, so that all AWS services share its roots and connections.

@@ -18,7 +18,7 @@ pub mod checked;
 
 pub use alipay::{Alipay, SelectedApp};
 pub use apps::{AppSettings, Apps, AppsError};
-pub use aws::AwsEnvironment;
+pub use aws::aws_settings;
 pub use envelope::Success;
 pub use event::{Caller, Door};
 pub use failure::{Failure, Outcome};

@@ -1,10 +1,9 @@
 use std::path::PathBuf;
 
 use aws_sdk_secretsmanager::Client;
-use aws_sdk_secretsmanager::config::{Builder, Region};
 use secrecy::SecretString;
 
-use crate::aws::AwsEnvironment;
+use crate::aws::aws_settings;
 use crate::settings::{SettingError, StartUpError, setting};
 
 /// A document with secrets is a few KiB; Secrets Manager itself allows 64 KiB.
@@ -66,7 +65,7 @@ impl Location {
                 })
             }
             Self::Secret(id) => {
-                let reply = client()?
+                let reply = Client::new(&aws_settings("AWS_ENDPOINT_URL_SECRETS_MANAGER")?)
                     .get_secret_value()
                     .secret_id(id)
                     .send()
@@ -102,17 +101,4 @@ pub async fn read_document(
         .read(file, secret)
         .await?
         .text)
-}
-
-fn client() -> Result<Client, SettingError> {
-    let aws = AwsEnvironment::from_environment()?;
-    let mut config = Builder::new()
-        .behavior_version_latest()
-        .region(Region::new(aws.region))
-        .credentials_provider(aws.credentials)
-        .http_client(aws.http_client)
-        .timeout_config(AwsEnvironment::timeouts())
-        .retry_config(AwsEnvironment::retries());
-    config.set_endpoint_url(AwsEnvironment::endpoint("AWS_ENDPOINT_URL_SECRETS_MANAGER"));
-    Ok(Client::from_conf(config.build()))
 }

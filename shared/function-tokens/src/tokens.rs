@@ -3,9 +3,8 @@ use std::time::SystemTime;
 
 use alipay_gateway::methods::UserGrant;
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::{Builder, Region};
 use function_kit::{
-    Alipay, AwsEnvironment, Caller, Failure, SettingError, StartUpError, read_document, required,
+    Alipay, Caller, Failure, SettingError, StartUpError, aws_settings, read_document, required,
 };
 use secrecy::SecretString;
 use serde::Serialize;
@@ -65,7 +64,7 @@ impl Tokens {
     /// Names the setting that is wrong.
     pub async fn from_environment() -> Result<Self, StartUpError> {
         let table = required(TABLE)?;
-        let client = dynamodb_client()?;
+        let client = Client::new(&aws_settings("AWS_ENDPOINT_URL_DYNAMODB")?);
         let document = read_document(KEYS_FILE, KEYS_SECRET).await?;
         let keyring = Keyring::from_json(&document)
             .map_err(|error| SettingError::new(KEYS_FILE, format!("(or {KEYS_SECRET}) {error}")))?;
@@ -143,17 +142,4 @@ fn user_key(app_id: &str, openid: &str, scope: Option<&str>) -> TokenKey {
         subject: openid.to_owned(),
         scopes: scope.unwrap_or(DEFAULT_SCOPE).to_owned(),
     }
-}
-
-fn dynamodb_client() -> Result<Client, SettingError> {
-    let aws = AwsEnvironment::from_environment()?;
-    let mut config = Builder::new()
-        .behavior_version_latest()
-        .region(Region::new(aws.region))
-        .credentials_provider(aws.credentials)
-        .http_client(aws.http_client)
-        .timeout_config(AwsEnvironment::timeouts())
-        .retry_config(AwsEnvironment::retries());
-    config.set_endpoint_url(AwsEnvironment::endpoint("AWS_ENDPOINT_URL_DYNAMODB"));
-    Ok(Client::from_conf(config.build()))
 }

@@ -115,7 +115,7 @@ pub fn client_at(endpoint: SocketAddr) -> Client {
     let config = aws_sdk_dynamodb::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new("eu-central-1"))
-        .credentials_provider(Credentials::from_keys("local", "local", None))
+        .credentials_provider(Credentials::from_keys("test", "test", None))
         .endpoint_url(format!("http://{endpoint}"))
         .retry_config(
             RetryConfig::standard()
