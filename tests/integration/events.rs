@@ -29,7 +29,6 @@ async fn every_event_gets_its_golden_answer_in_process() {
 #[tokio::test]
 async fn every_event_gets_its_golden_answer_from_the_release_binary_under_the_emulator() {
     let Some((emulator, binaries)) = emulator_settings() else {
-        println!("skipped: LAMBDA_RIE and FUNCTION_BINARIES are not set; `make test` sets them");
         return;
     };
     let stack = Stack::start().await;
@@ -56,7 +55,6 @@ async fn every_event_gets_its_golden_answer_from_the_release_binary_under_the_em
 #[tokio::test]
 async fn a_binary_without_its_settings_says_which_one_is_missing() {
     let Some((_, binaries)) = emulator_settings() else {
-        println!("skipped: FUNCTION_BINARIES is not set; `make test` sets it");
         return;
     };
     let stack = Stack::start().await;

@@ -105,3 +105,44 @@ async fn a_message_of_unknown_fate_is_not_sent_again_under_its_key() {
     assert_eq!(repeat["error"], "gateway_unreachable", "{repeat}");
     assert_eq!(stack.simulator().received_count(SEND), 1);
 }
+
+#[tokio::test]
+async fn a_service_unavailable_leaves_the_key_used_because_nobody_knows_whether_the_message_went_out()
+ {
+    let stack = Stack::start().await;
+    let fault = FaultKind::Refusal {
+        code: "20000".into(),
+        sub_code: "isp.unknow-error".into(),
+        sub_msg: "系统繁忙".into(),
+        signed: true,
+        error_response: false,
+    };
+    stack
+        .simulator()
+        .inject(Fault::once(fault).for_method(SEND));
+    let first = stack
+        .invoke("subscribe-message-send", &with_key("order-1"))
+        .await;
+    assert_eq!(
+        (&first["code"], &first["retryable"]),
+        (&json!("isp.unknow-error"), &json!(false)),
+        "{first}"
+    );
+    let repeat = stack
+        .invoke("subscribe-message-send", &with_key("order-1"))
+        .await;
+    assert_eq!(repeat["code"], "isp.unknow-error", "{repeat}");
+    assert_eq!(stack.simulator().received_count(SEND), 1);
+}
+
+#[tokio::test]
+async fn the_same_key_for_another_kind_of_id_is_a_conflict() {
+    let stack = Stack::start().await;
+    stack
+        .invoke("subscribe-message-send", &with_key("order-1"))
+        .await;
+    let mut other = with_key("order-1");
+    other["touserType"] = "openId".into();
+    let answer = stack.invoke("subscribe-message-send", &other).await;
+    assert_eq!(answer["error"], "conflict", "{answer}");
+}

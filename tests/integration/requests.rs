@@ -128,7 +128,7 @@ async fn amounts_keep_every_digit() {
 }
 
 #[tokio::test]
-async fn an_expired_access_token_is_refreshed_on_use_by_one_caller() {
+async fn an_expired_access_token_is_refreshed_on_use() {
     let stack = Stack::start().await;
     let rules = simulator::TokenRules {
         access_seconds: 1,

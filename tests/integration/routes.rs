@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use dev_server::{ROUTES, Who};
+use dev_server::{FUNCTION_TIMEOUT, ROUTES, Who};
 use serde_json::json;
 use tests::{Stack, root};
 
@@ -49,6 +49,16 @@ fn the_template_has_the_routes_of_the_code_with_the_same_rules_about_who_may_cal
         })
         .collect();
     assert_eq!(routes_of_the_template(), ours);
+}
+
+#[test]
+fn the_template_gives_the_functions_the_timeout_that_the_code_reckons_with() {
+    let template = std::fs::read_to_string(root().join("template.yaml")).unwrap();
+    let timeouts: Vec<_> = template
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("Timeout: "))
+        .collect();
+    assert_eq!(timeouts, [FUNCTION_TIMEOUT.as_secs().to_string()]);
 }
 
 #[tokio::test]

@@ -48,6 +48,10 @@ async fn an_exchange_whose_tokens_could_not_be_stored_is_not_answered_as_a_login
             .contains("the code is spent"),
         "{answer}"
     );
+    assert_eq!(
+        answer["retryable"], false,
+        "the same code cannot be used again"
+    );
     assert!(answer.get("openid").is_none());
 }
 

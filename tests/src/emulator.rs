@@ -1,4 +1,5 @@
 use std::fs::File;
+use std::io::Write;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -24,6 +25,13 @@ pub fn emulator_settings() -> Option<(PathBuf, PathBuf)> {
         settings.is_some() || std::env::var_os("CI").is_none(),
         "LAMBDA_RIE and FUNCTION_BINARIES must name the emulator and the folder of binaries; `make test` does that"
     );
+    if settings.is_none() {
+        // Written past the test runner, which shows what a passing test prints to nobody.
+        let _ = writeln!(
+            std::io::stderr(),
+            "skipped: LAMBDA_RIE and FUNCTION_BINARIES are not set; `make test` sets them"
+        );
+    }
     settings
 }
 

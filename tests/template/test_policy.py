@@ -17,7 +17,8 @@ FIRST_ANSWERS = (["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem",
 POWERS = {
     "code2session": {
         "secrets": [APPS, TOKEN_KEYS],
-        "rows": [(["dynamodb:GetItem", "dynamodb:PutItem"], "APP#*"), FIRST_ANSWERS],
+        # One list for both kinds of row: a login writes them in one transaction.
+        "rows": [(FIRST_ANSWERS[0], ["APP#*", "ANSWER#*"])],
     },
     "generic-request": {
         "secrets": [APPS, TOKEN_KEYS],
@@ -155,6 +156,7 @@ def test_the_environment_names_what_the_function_may_read(folder):
     deployed = resources("AWS::Lambda::Function")[functions()[folder]["id"]]
     expected = {
         "ALIPAY_CONFIG_SECRET": APPS,
+        "ALIPAY_ALLOW_CALLER_KEYS": {"Ref": "AllowCallerKeys"},
         "CONFIGURATION_VERSION": {"Ref": "ConfigurationVersion"},
         "RUST_LOG": "info",
     }

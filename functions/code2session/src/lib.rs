@@ -122,6 +122,8 @@ impl Function for Code2Session {
                 input.scope.as_deref().unwrap_or(""),
             ],
             keep: REPLAY_WINDOW,
+            // Alipay takes a code once, so a second exchange can do no harm.
+            takeover: true,
             mismatch: "code: was used just now by another caller or with other arguments; call my.getAuthCode again",
         };
         let fields = match self.tokens.begin(&once, &self.alipay, caller).await? {
@@ -160,12 +162,16 @@ fn fields(app_id: &str, granted: &UserGrant, need_key: bool) -> Result<Fields, F
     })
 }
 
-/// The exchange succeeded, but its tokens are not kept: that must not look like a login.
+/// The exchange succeeded, but its tokens are not kept: that must not look like a login, and the code cannot be used again.
 fn not_kept(error: StoreError) -> Failure {
-    let outcome = Outcome::TemporarilyUnavailable {
-        retry_after_seconds: 1,
-        advice: "the code is spent; call my.getAuthCode again and repeat with the new code"
-            .to_owned(),
+    let outcome = if error.is_transient() {
+        Outcome::TemporarilyUnavailable {
+            retry_after_seconds: 1,
+            advice: "the code is spent; call my.getAuthCode again and repeat with the new code"
+                .to_owned(),
+        }
+    } else {
+        Outcome::Internal
     };
-    Failure::caused_by(outcome, error)
+    Failure::caused_by(outcome, error).with_repeatable(false)
 }

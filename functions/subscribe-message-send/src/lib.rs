@@ -67,19 +67,16 @@ impl SubscribeMessageSend {
         claim: ClaimToken,
     ) -> Result<Fields, Failure> {
         let answer = match self.send(input, caller).await {
-            // Nothing was sent to the user: after mending it, the same key may be used again.
-            Err(error @ GatewayError::Refused(_)) => {
-                self.tokens.release(claim).await;
-                return Err(error.into());
-            }
-            Err(error) if error.was_never_sent() => {
+            // Nothing was sent to the user: after mending it, the same key may be used again. Of a "service unavailable" nobody
+            // knows that.
+            Err(error) if error.was_never_sent() || is_final_refusal(&error) => {
                 self.tokens.release(claim).await;
                 return Err(error.into());
             }
             answer => answer.map_err(Failure::from),
         };
         if let Err(error) = self.tokens.finish(claim, answer.as_ref()).await {
-            tracing::error!(%error, "the answer to an idempotency key could not be kept; a repeat is refused until the claim ends");
+            tracing::error!(%error, "the answer to an idempotency key could not be kept; its repeats hear of a timeout");
         }
         answer
     }
@@ -99,12 +96,17 @@ impl Function for SubscribeMessageSend {
                     key,
                     same: &[
                         &input.touser,
+                        match input.recipient_kind() {
+                            UserIdKind::UserId => "userId",
+                            UserIdKind::OpenId => "openId",
+                        },
                         &input.template_id,
                         input.page.as_deref().unwrap_or(""),
                         input.form_id.as_deref().unwrap_or(""),
                         input.data.as_str(),
                     ],
                     keep: REPEAT_WINDOW,
+                    takeover: false,
                     mismatch: "idempotencyKey: was used for another message",
                 };
                 match self.tokens.begin(&once, &self.alipay, caller).await? {
@@ -115,4 +117,8 @@ impl Function for SubscribeMessageSend {
         };
         Ok(Success::new("发送成功", fields))
     }
+}
+
+fn is_final_refusal(error: &GatewayError) -> bool {
+    matches!(error, GatewayError::Refused(refusal) if !refusal.is_transient())
 }

@@ -97,14 +97,6 @@ impl Refusal {
     pub fn is_wrong_signature(&self) -> bool {
         self.sub_code.as_deref() == Some("isv.invalid-signature")
     }
-
-    /// Whether the user access token that came with the call is no longer accepted.
-    pub fn is_invalid_user_token(&self) -> bool {
-        matches!(
-            self.sub_code.as_deref(),
-            Some("aop.invalid-auth-token" | "aop.auth-token-time-out")
-        )
-    }
 }
 
 impl GatewayError {

@@ -72,7 +72,8 @@ impl Answer {
         })
     }
 
-    pub(crate) fn failure(outcome: &Outcome, request_id: &str) -> Self {
+    pub(crate) fn failure(failure: &Failure, request_id: &str) -> Self {
+        let outcome = failure.outcome();
         let row = outcome.row();
         let refusal = match outcome {
             Outcome::GatewayRefused(refusal) => Some(refusal),
@@ -89,8 +90,8 @@ impl Answer {
             sub_msg: refusal.and_then(public_sub_msg),
             trace_id: refusal.and_then(|refusal| refusal.trace_id.as_deref()),
             request_id,
-            hint: outcome.hint(),
-            retryable: outcome.retryable(),
+            hint: failure.hint(),
+            retryable: failure.retryable(),
         };
         // Texts, a number and a boolean always serialise.
         let body = to_raw_value(&envelope).unwrap_or_default();
@@ -159,7 +160,10 @@ mod tests {
             trace_id: Some("t-1".to_owned()),
         };
         assert_eq!(
-            body(Answer::failure(&Outcome::GatewayRefused(refusal), "r-1")),
+            body(Answer::failure(
+                &Failure::new(Outcome::GatewayRefused(refusal)),
+                "r-1"
+            )),
             json!({
                 "code": "isv.code-invalid", "msg": "授权码code无效", "error": "gateway_refused", "gateway_code": "40002",
                 "sub_code": "isv.code-invalid", "sub_msg": "授权码code无效", "trace_id": "t-1", "request_id": "r-1",
@@ -171,7 +175,7 @@ mod tests {
 
     #[test]
     fn a_failure_of_ours_has_the_number_minus_one() {
-        let answer = body(Answer::failure(&Outcome::Internal, "r-1"));
+        let answer = body(Answer::failure(&Failure::new(Outcome::Internal), "r-1"));
         assert_eq!(answer["code"], json!(-1));
         assert_eq!(answer["error"], "internal");
         assert_eq!(answer["request_id"], "r-1");
@@ -179,10 +183,10 @@ mod tests {
 
     #[test]
     fn the_http_door_gets_status_headers_and_the_same_body() {
-        let outcome = Outcome::TemporarilyUnavailable {
+        let outcome = Failure::new(Outcome::TemporarilyUnavailable {
             retry_after_seconds: 2,
             advice: String::new(),
-        };
+        });
         let direct = body(Answer::failure(&outcome, "r-1"));
         let http: Value =
             serde_json::from_str(Answer::failure(&outcome, "r-1").through(Door::Http).get())

@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 pub struct Failure {
     /// Boxed, because every `Result` on the way carries the space for it.
     outcome: Box<Outcome>,
+    /// Whether the same call can be made again without harm.
+    repeatable: bool,
     cause: Option<Box<dyn Error + Send + Sync>>,
 }
 
@@ -60,15 +62,9 @@ pub enum Outcome {
     /// The reply's signature is missing or wrong.
     GatewayUnverified,
     /// The gateway was not reached.
-    GatewayUnreachable {
-        /// Whether the same call can be made again without harm: it never left this process, or it is one that may be repeated.
-        repeatable: bool,
-    },
+    GatewayUnreachable,
     /// The gateway did not answer in time.
-    GatewayTimeout {
-        /// Whether the same call can be made again without harm.
-        repeatable: bool,
-    },
+    GatewayTimeout,
     /// Something of ours is down or busy.
     TemporarilyUnavailable {
         /// Seconds after which a repeat makes sense.
@@ -105,8 +101,8 @@ impl Outcome {
             Self::GatewayRefused(refusal) if refusal.caller_can_mend() => ("gateway_refused", 400),
             Self::GatewayRefused(_) => ("gateway_refused", 422),
             Self::GatewayUnverified => ("gateway_unverified", 502),
-            Self::GatewayUnreachable { .. } => ("gateway_unreachable", 502),
-            Self::GatewayTimeout { .. } => ("gateway_timeout", 504),
+            Self::GatewayUnreachable => ("gateway_unreachable", 502),
+            Self::GatewayTimeout => ("gateway_timeout", 504),
             Self::TemporarilyUnavailable { .. } => ("temporarily_unavailable", 503),
             Self::Reauthorize => ("reauthorize", 401),
             Self::Internal => ("internal", 500),
@@ -128,8 +124,8 @@ impl Outcome {
             Self::GatewayUnverified => {
                 "the gateway's reply could not be verified and was discarded".to_owned()
             }
-            Self::GatewayUnreachable { .. } => "Alipay's gateway could not be reached".to_owned(),
-            Self::GatewayTimeout { .. } => "Alipay's gateway did not answer in time".to_owned(),
+            Self::GatewayUnreachable => "Alipay's gateway could not be reached".to_owned(),
+            Self::GatewayTimeout => "Alipay's gateway did not answer in time".to_owned(),
             Self::TemporarilyUnavailable { .. } => {
                 "the service is temporarily unavailable".to_owned()
             }
@@ -139,19 +135,11 @@ impl Outcome {
     }
 
     /// What to do about it, where there is something to say.
-    pub(crate) fn hint(&self) -> Option<String> {
+    fn hint(&self) -> Option<String> {
         match self {
             Self::GatewayRefused(refusal) => hint(refusal).map(str::to_owned),
             Self::GatewayUnverified => Some(
                 "check alipayPublicKey of this app: it must be Alipay's key from the console, not the app's own".to_owned(),
-            ),
-            Self::GatewayUnreachable { repeatable } | Self::GatewayTimeout { repeatable } => Some(
-                if *repeatable {
-                    "the same call can be made again without harm"
-                } else {
-                    "it is not known whether Alipay executed the call; a code must not be used again"
-                }
-                .to_owned(),
             ),
             Self::TemporarilyUnavailable { advice, .. } if !advice.is_empty() => Some(advice.clone()),
             Self::Reauthorize => Some("let the user log in again (my.getAuthCode, auth.code2Session)".to_owned()),
@@ -160,13 +148,11 @@ impl Outcome {
         }
     }
 
-    /// Whether the same call may succeed later.
-    pub(crate) fn retryable(&self) -> bool {
+    /// Whether the cause may pass by itself.
+    fn may_pass(&self) -> bool {
         match self {
             Self::RateLimited { .. } | Self::TemporarilyUnavailable { .. } => true,
-            Self::GatewayUnreachable { repeatable } | Self::GatewayTimeout { repeatable } => {
-                *repeatable
-            }
+            Self::GatewayUnreachable | Self::GatewayTimeout => true,
             Self::GatewayRefused(refusal) => refusal.is_transient(),
             _ => false,
         }
@@ -205,6 +191,7 @@ impl Failure {
     pub fn new(outcome: Outcome) -> Self {
         Self {
             outcome: Box::new(outcome),
+            repeatable: true,
             cause: None,
         }
     }
@@ -213,6 +200,7 @@ impl Failure {
     pub fn caused_by(outcome: Outcome, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self {
             outcome: Box::new(outcome),
+            repeatable: true,
             cause: Some(cause.into()),
         }
     }
@@ -239,13 +227,41 @@ impl Failure {
 
     /// The failure of `call`. Unlike the plain conversion it knows whether the call may be repeated.
     pub fn of_call(error: GatewayError, call: &Call) -> Self {
-        let mut failure = Self::from(error);
-        if let Outcome::GatewayUnreachable { repeatable } | Outcome::GatewayTimeout { repeatable } =
-            &mut *failure.outcome
-        {
-            *repeatable |= call.repeatable;
+        let failure = Self::from(error);
+        let repeatable = failure.repeatable || call.repeatable;
+        failure.with_repeatable(repeatable)
+    }
+
+    /// The same, marked by whether the same call can be made again without harm. Unmarked, it can.
+    #[must_use]
+    pub fn with_repeatable(mut self, repeatable: bool) -> Self {
+        self.repeatable = repeatable;
+        self
+    }
+
+    /// Whether the same call can be made again without harm.
+    pub fn is_repeatable(&self) -> bool {
+        self.repeatable
+    }
+
+    /// Whether the same call can be made again without harm and may then succeed.
+    pub(crate) fn retryable(&self) -> bool {
+        self.repeatable && self.outcome.may_pass()
+    }
+
+    /// What to do about it, where there is something to say.
+    pub(crate) fn hint(&self) -> Option<String> {
+        match &*self.outcome {
+            Outcome::GatewayUnreachable | Outcome::GatewayTimeout => Some(
+                if self.repeatable {
+                    "the same call can be made again without harm"
+                } else {
+                    "it is not known whether Alipay executed the call; a code must not be used again"
+                }
+                .to_owned(),
+            ),
+            outcome => outcome.hint(),
         }
-        failure
     }
 
     /// What the caller reads.
@@ -291,8 +307,8 @@ impl From<GatewayError> for Failure {
             GatewayError::Unverified { .. } | GatewayError::Malformed { .. } => {
                 Outcome::GatewayUnverified
             }
-            GatewayError::Unreachable { .. } => Outcome::GatewayUnreachable { repeatable },
-            GatewayError::TimedOut => Outcome::GatewayTimeout { repeatable },
+            GatewayError::Unreachable { .. } => Outcome::GatewayUnreachable,
+            GatewayError::TimedOut => Outcome::GatewayTimeout,
             GatewayError::NoTimeLeft => Outcome::TemporarilyUnavailable {
                 retry_after_seconds: 1,
                 advice: "nothing was sent to Alipay; the function's time limit was nearly reached"
@@ -304,7 +320,7 @@ impl From<GatewayError> for Failure {
             },
             GatewayError::Signing(_) => Outcome::Internal,
         };
-        Self::caused_by(outcome, error)
+        Self::caused_by(outcome, error).with_repeatable(repeatable)
     }
 }
 
@@ -374,17 +390,12 @@ mod tests {
             ),
             (Outcome::GatewayUnverified, "gateway_unverified", 502, false),
             (
-                Outcome::GatewayUnreachable { repeatable: false },
+                Outcome::GatewayUnreachable,
                 "gateway_unreachable",
                 502,
-                false,
-            ),
-            (
-                Outcome::GatewayTimeout { repeatable: true },
-                "gateway_timeout",
-                504,
                 true,
             ),
+            (Outcome::GatewayTimeout, "gateway_timeout", 504, true),
             (
                 Outcome::TemporarilyUnavailable {
                     retry_after_seconds: 1,
@@ -419,7 +430,7 @@ mod tests {
             );
             let row = outcome.row();
             assert_eq!(
-                (row.slug, row.status, outcome.retryable()),
+                (row.slug, row.status, outcome.may_pass()),
                 (slug, status, retryable),
                 "{outcome:?}"
             );
@@ -441,15 +452,24 @@ mod tests {
             (unreachable(true), &repeatable, true),
             (GatewayError::TimedOut, &once, false),
             (GatewayError::TimedOut, &repeatable, true),
+            (
+                GatewayError::Refused(refusal("20000", "isp.unknow-error")),
+                &once,
+                false,
+            ),
+            (
+                GatewayError::Refused(refusal("20000", "isp.unknow-error")),
+                &repeatable,
+                true,
+            ),
         ] {
             let failure = Failure::of_call(error, call);
-            assert_eq!(failure.outcome().retryable(), retryable, "{failure:?}");
-            let hint = failure.outcome().hint().unwrap();
-            assert_eq!(
-                hint.contains("must not be used again"),
-                !retryable,
-                "{hint}"
-            );
+            assert_eq!(failure.retryable(), retryable, "{failure:?}");
+            let warns = failure
+                .hint()
+                .is_some_and(|hint| hint.contains("must not be used again"));
+            let silent = matches!(failure.outcome(), Outcome::GatewayRefused(_));
+            assert_eq!(warns, !retryable && !silent, "{failure:?}");
         }
     }
 

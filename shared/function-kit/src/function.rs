@@ -145,7 +145,7 @@ impl<F: Function> Handler for Service<F> {
                     }
                     Err(failure) => {
                         log_failure(&failure, door, duration_ms);
-                        Answer::failure(failure.outcome(), &invocation.request_id).through(door)
+                        Answer::failure(&failure, &invocation.request_id).through(door)
                     }
                 }
             }

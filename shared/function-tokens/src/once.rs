@@ -22,6 +22,9 @@ pub struct Once<'a> {
     pub same: &'a [&'a str],
     /// How long a repeat gets the first answer.
     pub keep: Duration,
+    /// Whether a repeat may do the work itself when the first caller ended without leaving an answer. Where the work must not be
+    /// done twice, it may not: nobody knows how far the first one came.
+    pub takeover: bool,
     /// What to say when the key comes again with something else.
     pub mismatch: &'a str,
 }
@@ -39,7 +42,7 @@ pub enum Begun<T> {
 #[serde(rename_all = "snake_case")]
 enum Kept<T> {
     Answered(T),
-    Failed(Outcome),
+    Failed { outcome: Outcome, repeatable: bool },
 }
 
 impl Tokens {
@@ -47,7 +50,8 @@ impl Tokens {
     ///
     /// # Errors
     /// `conflict` when the key was used for something else; `temporarily_unavailable` when the store is down (nothing may be
-    /// done then) or the first one is still at work.
+    /// done then) or the first one is still at work; `gateway_timeout` when the first one ended without an answer and its work
+    /// may not be taken over.
     pub async fn begin<T: DeserializeOwned>(
         &self,
         once: &Once<'_>,
@@ -61,9 +65,17 @@ impl Tokens {
         loop {
             let now = clock();
             let keep_until = now.plus(once.keep).max(deadline);
+            let in_progress_until = if once.takeover { deadline } else { keep_until };
             let claim = self
                 .answers
-                .claim(&scope, once.key, &fingerprint, now, deadline, keep_until)
+                .claim(
+                    &scope,
+                    once.key,
+                    &fingerprint,
+                    now,
+                    in_progress_until,
+                    keep_until,
+                )
                 .await
                 .map_err(store_failure)?;
             match claim {
@@ -82,6 +94,10 @@ impl Tokens {
                 Waited::Answered(answer) => return repeat(&answer),
                 Waited::Mismatch => return Err(mismatch(once)),
                 Waited::Gone if clock() < patience => {}
+                // As long as any caller may work: the first one is no more, and what it did is not known.
+                Waited::StillRunning { .. } if !once.takeover => {
+                    return Err(Failure::new(Outcome::GatewayTimeout).with_repeatable(false));
+                }
                 Waited::Gone | Waited::StillRunning { .. } => {
                     return Err(Failure::new(Outcome::TemporarilyUnavailable {
                         retry_after_seconds: 1,
@@ -108,11 +124,10 @@ impl Tokens {
         self.answers.complete(claim, &text).await
     }
 
-    /// Gives the claim back: nothing was done, and a repeat may try again. When the store is down, the claim ends with the
-    /// caller's deadline instead.
+    /// Gives the claim back: nothing was done, and a repeat may try again. When the store is down, the claim stays until its end.
     pub async fn release(&self, claim: ClaimToken) {
         if let Err(error) = self.answers.release(claim).await {
-            tracing::warn!(%error, "a claim could not be released; it ends with its deadline");
+            tracing::warn!(%error, "a claim could not be released; it stays until its end");
         }
     }
 }
@@ -121,7 +136,10 @@ impl Tokens {
 pub(crate) fn kept_text<T: Serialize>(answer: Result<&T, &Failure>) -> Option<String> {
     let kept = match answer {
         Ok(answer) => Kept::Answered(answer),
-        Err(failure) => Kept::Failed(failure.outcome().clone()),
+        Err(failure) => Kept::Failed {
+            outcome: failure.outcome().clone(),
+            repeatable: failure.is_repeatable(),
+        },
     };
     serde_json::to_string(&kept).ok()
 }
@@ -131,7 +149,10 @@ fn repeat<T: DeserializeOwned>(text: &str) -> Result<Begun<T>, Failure> {
         .map_err(|_| Failure::internal("a kept answer is not in the form of this version"))?;
     Ok(Begun::Repeat(match kept {
         Kept::Answered(answer) => Ok(answer),
-        Kept::Failed(outcome) => Err(Failure::new(outcome)),
+        Kept::Failed {
+            outcome,
+            repeatable,
+        } => Err(Failure::new(outcome).with_repeatable(repeatable)),
     }))
 }
 

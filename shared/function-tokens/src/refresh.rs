@@ -47,9 +47,12 @@ pub(crate) fn stored_form(granted: &UserGrant, asked_at: SystemTime) -> Grant {
 fn refresh_failure(error: GatewayError) -> RefreshFailure {
     match &error {
         GatewayError::Refused(refusal) => match refusal.sub_code.as_deref() {
-            Some("isv.refresh-token-invalid" | "isv.refresh-token-time-out") => {
-                RefreshFailure::Refused
-            }
+            // The last one names a token that was refreshed before: the newer one is not here, or it would have been sent.
+            Some(
+                "isv.refresh-token-invalid"
+                | "isv.refresh-token-time-out"
+                | "isv.refreshed-token-invalid",
+            ) => RefreshFailure::Refused,
             _ if refusal.is_transient() => RefreshFailure::Transient("the gateway is unavailable"),
             _ => RefreshFailure::Misconfigured(
                 "the gateway refused the refresh for a reason other than the token",

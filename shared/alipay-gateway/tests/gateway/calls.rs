@@ -242,7 +242,7 @@ async fn a_users_token_goes_in_the_body_and_its_end_is_told() {
     let GatewayError::Refused(refusal) = failure(fixture.call(&share).await) else {
         panic!("not refused");
     };
-    assert!(refusal.is_invalid_user_token(), "{refusal}");
+    assert_eq!(refusal.sub_code.as_deref(), Some("aop.auth-token-time-out"));
 }
 
 #[tokio::test]

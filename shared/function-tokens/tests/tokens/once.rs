@@ -18,6 +18,7 @@ fn once<'a>(key: &'a str, same: &'a [&'a str]) -> Once<'a> {
         key,
         same,
         keep: Duration::from_secs(60),
+        takeover: true,
         mismatch: "the key was used for something else",
     }
 }
@@ -173,6 +174,27 @@ async fn a_repeat_with_too_little_time_to_wait_is_told_to_come_back() {
 }
 
 #[tokio::test]
+async fn work_that_may_not_be_taken_over_is_never_done_again_after_its_owner_was_killed() {
+    let bench = Bench::new().await;
+    let message = Once {
+        takeover: false,
+        ..once("k", &["a"])
+    };
+    let _killed = first(&bench, &message).await;
+    bench.clock.advance(PATIENCE + Duration::from_millis(1));
+    let caller = bench.caller(Duration::from_millis(700)).await;
+    let Err(failure) = bench
+        .tokens
+        .begin::<String>(&message, &bench.alipay, &caller)
+        .await
+    else {
+        panic!("what the first one did is not known");
+    };
+    assert_eq!(*failure.outcome(), Outcome::GatewayTimeout);
+    assert!(!failure.is_repeatable());
+}
+
+#[tokio::test]
 async fn a_released_claim_is_free_at_once() {
     let bench = Bench::new().await;
     let claim = first(&bench, &once("k", &["a"])).await;
@@ -206,7 +228,7 @@ async fn a_kept_failure_repeats_as_the_same_outcome() {
             sub_msg: Some("授权码code无效".to_owned()),
             trace_id: Some("t".to_owned()),
         }),
-        Outcome::GatewayTimeout { repeatable: false },
+        Outcome::GatewayTimeout,
         Outcome::GatewayUnverified,
         Outcome::TemporarilyUnavailable {
             retry_after_seconds: 3,
@@ -219,7 +241,7 @@ async fn a_kept_failure_repeats_as_the_same_outcome() {
     {
         let key = index.to_string();
         let claim = first(&bench, &once(&key, &["a"])).await;
-        let failure = Failure::new(outcome.clone());
+        let failure = Failure::new(outcome.clone()).with_repeatable(index % 2 == 0);
         bench
             .tokens
             .finish::<String>(claim, Err(&failure))
@@ -227,6 +249,7 @@ async fn a_kept_failure_repeats_as_the_same_outcome() {
             .unwrap();
         let repeated = repeat(&bench, &once(&key, &["a"])).await.unwrap_err();
         assert_eq!(*repeated.outcome(), outcome);
+        assert_eq!(repeated.is_repeatable(), failure.is_repeatable());
     }
 }
 

@@ -32,6 +32,7 @@ async fn logged_in(scope: Option<&str>) -> (Bench, UserGrant) {
         key: "code",
         same: &[],
         keep: Duration::from_secs(60),
+        takeover: true,
         mismatch: "",
     };
     let caller = bench.caller(PATIENCE).await;
