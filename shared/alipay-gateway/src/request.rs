@@ -73,9 +73,8 @@ pub fn signed_request(
         ("timestamp", timestamp.as_str()),
         ("version", "1.0"),
     ]);
-    parameters.remove("sign");
-    parameters.retain(|name, value| !name.is_empty() && !value.is_empty());
 
+    // Empty pairs are left out of what is signed and of what is sent, by the same rule of alipay-signing.
     let canonical = canonical_string(parameters.iter().map(|(name, value)| (*name, *value)));
     let sign = app
         .signing_key

@@ -157,7 +157,7 @@ impl<'a> Completion<'a> {
         }
     }
 
-    /// The write, as a part of a transaction.
+    /// The write, alone or as a part of a transaction.
     pub(crate) fn update(&self, table: &SealedTable) -> Result<Update, StoreError> {
         let answer = sealed_answer(table, &self.claim, self.answer.0)?;
         Update::builder()
@@ -179,7 +179,12 @@ impl<'a> Completion<'a> {
 
     /// Whether `row` is this completion, written before.
     pub(crate) fn is_recorded_in(&self, row: Option<&Item>) -> bool {
-        is_recorded(&self.claim, row)
+        let is = |field: &str, wanted: &str| {
+            row.and_then(|row| row.get(field))
+                .and_then(|value| value.as_s().ok())
+                .is_some_and(|value| value == wanted)
+        };
+        is(attribute::CLAIM_OWNER, &self.claim.owner) && is(attribute::STATE, ANSWERED)
     }
 }
 
@@ -282,29 +287,27 @@ impl FirstAnswers {
     /// [`StoreError::TooLarge`]: the answer is over [`MAX_ANSWER_BYTES`].
     /// [`StoreError::Unavailable`]: whether it was recorded is unknown.
     pub async fn complete(&self, claim: ClaimToken, answer: &str) -> Result<(), StoreError> {
-        let sealed = sealed_answer(&self.table, &claim, answer)?;
+        let completion = Completion::new(claim, answer);
+        let write = completion.update(&self.table)?;
         let sent = self
             .table
             .client
             .update_item()
-            .table_name(&self.table.name)
-            .key(attribute::PK, claim.address.pk())
-            .key(attribute::SK, claim.address.sk())
-            .update_expression(COMPLETE)
-            .condition_expression(IF_OWN_AND_RUNNING)
-            .expression_attribute_names("#state", attribute::STATE)
-            .expression_attribute_values(":answered", text(ANSWERED))
-            .expression_attribute_values(":running", text(RUNNING))
-            .expression_attribute_values(":answer", sealed.bytes)
-            .expression_attribute_values(":key_id", sealed.key_id)
-            .expression_attribute_values(":claim_owner", text(&claim.owner))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .table_name(write.table_name)
+            .set_key(Some(write.key))
+            .update_expression(write.update_expression)
+            .set_condition_expression(write.condition_expression)
+            .set_expression_attribute_names(write.expression_attribute_names)
+            .set_expression_attribute_values(write.expression_attribute_values)
+            .set_return_values_on_condition_check_failure(
+                write.return_values_on_condition_check_failure,
+            )
             .send()
             .await;
         let Err(error) = sent else { return Ok(()) };
         match error.as_service_error() {
             Some(UpdateItemError::ConditionalCheckFailedException(refusal))
-                if is_recorded(&claim, refusal.item()) =>
+                if completion.is_recorded_in(refusal.item()) =>
             {
                 Ok(())
             }
@@ -457,15 +460,6 @@ fn sealed_answer(
         bytes: AttributeValue::B(Blob::new(sealed.bytes)),
         key_id: text(sealed.key_id),
     })
-}
-
-fn is_recorded(claim: &ClaimToken, row: Option<&Item>) -> bool {
-    let is = |field: &str, wanted: &str| {
-        row.and_then(|row| row.get(field))
-            .and_then(|value| value.as_s().ok())
-            .is_some_and(|value| value == wanted)
-    };
-    is(attribute::CLAIM_OWNER, &claim.owner) && is(attribute::STATE, ANSWERED)
 }
 
 fn address_of(scope: &str, key: &str) -> Result<Address, StoreError> {
