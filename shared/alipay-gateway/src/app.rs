@@ -1,5 +1,7 @@
 use std::net::IpAddr;
 
+use alipay_signing::certificate::{Certificate, RootCertificates};
+use alipay_signing::content_encryption::ContentKey;
 use alipay_signing::{Charset, SignType, SigningKey, VerifyingKey};
 use url::{Host, Url};
 
@@ -16,14 +18,64 @@ pub struct App {
     pub app_id: String,
     /// The app's private key.
     pub signing_key: SigningKey,
-    /// Alipay's public key for this app, which the console shows after the app's own public key was uploaded.
+    /// Alipay's public key for this app: in key mode what the console shows after the app's own public key was uploaded, in
+    /// certificate mode the key in Alipay's certificate.
     pub alipay_key: VerifyingKey,
+    /// Present in certificate mode (公钥证书), absent in key mode (密钥).
+    pub certificates: Option<AppCertificates>,
+    /// The AES key of content encryption (接口内容加密方式), where the app has one.
+    pub content_key: Option<ContentKey>,
+    /// How requests are built and replies verified.
+    pub protocol: Protocol,
     /// RSA2 unless the app is an old one that is configured for RSA in Alipay's console.
     pub sign_type: SignType,
     /// The charset that requests are signed and sent in.
     pub charset: Charset,
     /// Where requests go.
     pub gateway: Url,
+}
+
+/// What certificate mode needs beside the keys.
+#[derive(Debug, Clone)]
+pub struct AppCertificates {
+    /// Alipay's serial number of the app's own certificate: `app_cert_sn`.
+    pub app_serial_number: String,
+    /// Alipay's certificate: its key verifies replies that carry its serial number as `alipay_cert_sn`.
+    pub alipay: Certificate,
+    /// The roots that a newer certificate of Alipay's has to come from, and whose serial numbers are sent.
+    pub roots: RootCertificates,
+}
+
+/// The two protocols of Alipay's OpenAPI. Both know the same methods.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Protocol {
+    /// Form parameters to `/gateway.do`, a signature over the sorted parameters.
+    #[default]
+    V2,
+    /// JSON to a path of the method's own, a signature in the header `Authorization`.
+    V3,
+}
+
+impl App {
+    /// An app in key mode with what nearly every app has: RSA2, UTF-8, protocol V2, no content encryption.
+    pub fn new(
+        app_id: impl Into<String>,
+        signing_key: SigningKey,
+        alipay_key: VerifyingKey,
+        gateway: Url,
+    ) -> Self {
+        Self {
+            app_id: app_id.into(),
+            signing_key,
+            alipay_key,
+            certificates: None,
+            content_key: None,
+            protocol: Protocol::V2,
+            sign_type: SignType::Rsa2,
+            charset: Charset::Utf8,
+            gateway,
+        }
+    }
 }
 
 /// A gateway setting that cannot be used.

@@ -15,6 +15,8 @@ pub struct Call {
     /// Whether Alipay may receive the call more than once without harm. Only then is it tried again after a failure that may
     /// pass. Never true for a code exchange (the code is spent) or a message (it would be sent twice).
     pub repeatable: bool,
+    /// Whether `biz_content` is encrypted with the app's [`content_key`](crate::App::content_key).
+    pub encrypted: bool,
 }
 
 impl Call {
@@ -25,6 +27,7 @@ impl Call {
             biz_content: None,
             fields: BTreeMap::new(),
             repeatable: false,
+            encrypted: false,
         }
     }
 
@@ -48,6 +51,13 @@ impl Call {
         self.repeatable = true;
         self
     }
+
+    /// With its `biz_content` encrypted. A call without `biz_content` has nothing that could be.
+    #[must_use]
+    pub fn encrypted(mut self) -> Self {
+        self.encrypted = true;
+        self
+    }
 }
 
 /// Shows names only: the values hold codes, tokens and personal data.
@@ -59,6 +69,7 @@ impl fmt::Debug for Call {
             .field("has_biz_content", &self.biz_content.is_some())
             .field("fields", &self.fields.keys().collect::<Vec<_>>())
             .field("repeatable", &self.repeatable)
+            .field("encrypted", &self.encrypted)
             .finish()
     }
 }

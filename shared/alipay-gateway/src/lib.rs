@@ -12,7 +12,9 @@ mod unique_json;
 
 pub mod methods;
 
-pub use app::{App, GatewayAddressError, PRODUCTION, SANDBOX, gateway_address};
+pub use app::{
+    App, AppCertificates, GatewayAddressError, PRODUCTION, Protocol, SANDBOX, gateway_address,
+};
 pub use call::Call;
 pub use client::{Clock, Gateway, SetUpError};
 pub use deadline::Deadline;

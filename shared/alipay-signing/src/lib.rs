@@ -10,13 +10,9 @@ mod verifying_key;
 #[cfg(test)]
 mod wycheproof;
 
-/// Certificate mode: serial numbers of the app's, Alipay's and the root certificates, and the
-/// public key out of Alipay's certificate. Not written yet; it has its own issue.
-pub mod certificate {}
-
-/// AES encryption of `biz_content`, and decryption of encrypted replies and of what
-/// `my.getPhoneNumber` gives. Not written yet; it has its own issue.
-pub mod content_encryption {}
+pub mod certificate;
+pub mod content_encryption;
+pub mod v3;
 
 pub use charset::{Charset, Undecodable, UnknownCharset, Unmappable};
 pub use key_text::KeyError;

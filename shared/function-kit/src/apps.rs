@@ -9,6 +9,7 @@ use alipay_signing::{Charset, SignType, SigningKey, VerifyingKey};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
+use crate::content_check::ContentCheck;
 use crate::typed_json::{self, Misfit};
 
 /// A document of apps that cannot be used. Names the field and the mend, never a value.
@@ -48,6 +49,8 @@ pub struct AppSettings {
     pub home_page: Option<String>,
     /// Which methods `request` may call for this app: names, or prefixes ending in `.*`.
     pub request_methods: Vec<String>,
+    /// How texts and images are checked.
+    pub content_check: ContentCheck,
 }
 
 impl AppSettings {
@@ -208,6 +211,7 @@ struct AppEntry {
     charset: Option<String>,
     pid: Option<String>,
     home_page: Option<String>,
+    content_check: Option<ContentCheck>,
     #[serde(default)]
     request_methods: Vec<String>,
     /// uni-id names the key's encoding; every encoding loads without it.
@@ -330,15 +334,13 @@ impl AppEntry {
         }
         Ok(AppSettings {
             app: App {
-                app_id,
-                signing_key,
-                alipay_key,
                 sign_type,
                 charset,
-                gateway,
+                ..App::new(app_id, signing_key, alipay_key, gateway)
             },
             home_page: self.home_page,
             request_methods: self.request_methods,
+            content_check: self.content_check.unwrap_or_default(),
         })
     }
 }

@@ -3,6 +3,7 @@
 mod alipay;
 mod apps;
 mod aws;
+mod content_check;
 mod envelope;
 mod event;
 mod failure;
@@ -19,6 +20,7 @@ pub mod checked;
 pub use alipay::{Alipay, SelectedApp};
 pub use apps::{AppSettings, Apps, AppsError};
 pub use aws::aws_settings;
+pub use content_check::ContentCheck;
 pub use envelope::Success;
 pub use event::{Caller, Door};
 pub use failure::{Failure, Outcome};

@@ -24,7 +24,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::{Duration, SystemTime};
 
 use alipay_gateway::{App, Call, Deadline, Gateway, GatewayError, Reply};
-use alipay_signing::{Charset, SignType, SigningKey, VerifyingKey};
+use alipay_signing::{SigningKey, VerifyingKey};
 use simulator::{AppOptions, SimulatedApp, Simulator};
 
 const TRADE_QUERY: &str = "alipay.trade.query";
@@ -56,26 +56,22 @@ fn alipay_key() -> &'static SigningKey {
 
 /// An app for tests of pure functions.
 fn app() -> App {
-    App {
-        app_id: "2021000000000000".to_owned(),
-        signing_key: app_key().clone(),
-        alipay_key: alipay_key().verifying_key(),
-        sign_type: SignType::Rsa2,
-        charset: Charset::Utf8,
-        gateway: alipay_gateway::gateway_address("http://127.0.0.1:9/gateway.do").expect("a URL"),
-    }
+    App::new(
+        "2021000000000000",
+        app_key().clone(),
+        alipay_key().verifying_key(),
+        alipay_gateway::gateway_address("http://127.0.0.1:9/gateway.do").expect("a URL"),
+    )
 }
 
 /// An app of the simulator, as its developer configures it here.
 fn configured(simulator: &Simulator, app: &SimulatedApp) -> App {
-    App {
-        app_id: app.app_id.clone(),
-        signing_key: SigningKey::from_text(&app.private_key).expect("a private key"),
-        alipay_key: VerifyingKey::from_text(&app.alipay_public_key).expect("a public key"),
-        sign_type: SignType::Rsa2,
-        charset: Charset::Utf8,
-        gateway: alipay_gateway::gateway_address(&simulator.gateway_url()).expect("a URL"),
-    }
+    App::new(
+        &*app.app_id,
+        SigningKey::from_text(&app.private_key).expect("a private key"),
+        VerifyingKey::from_text(&app.alipay_public_key).expect("a public key"),
+        alipay_gateway::gateway_address(&simulator.gateway_url()).expect("a URL"),
+    )
 }
 
 /// A simulator with one app, and a client.

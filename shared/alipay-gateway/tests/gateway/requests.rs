@@ -165,7 +165,7 @@ proptest! {
         fields in btree_map(names(), any::<String>(), 0..6),
         method in "[a-z.]{1,40}",
     ) {
-        let call = Call { method, biz_content, fields, repeatable: false };
+        let call = Call { method, biz_content, fields, repeatable: false, encrypted: false };
         holds_what_was_signed(&app(), &call);
     }
 

@@ -1,0 +1,1 @@
+//! decrypt.getPhoneNumber, decrypt.decryptData: verifies and opens what my.getPhoneNumber gave to the front end.

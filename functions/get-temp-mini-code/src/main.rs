@@ -1,0 +1,3 @@
+//! acode.getTempMiniCode: makes a code that opens a page of the mini-program for a limited time, on Lambda.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! security.imgSecCheck: asks Alipay whether an image may be published.

@@ -1,0 +1,3 @@
+//! security.imgSecCheck: asks Alipay whether an image may be published, on Lambda.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! isv.getAuthLink: the link by which a merchant authorises an ISV's app.

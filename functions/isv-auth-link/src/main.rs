@@ -1,0 +1,3 @@
+//! isv.getAuthLink: the link by which a merchant authorises an ISV's app, on Lambda.
+
+fn main() {}

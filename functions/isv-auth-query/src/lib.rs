@@ -1,0 +1,1 @@
+//! isv.queryAuth: what a merchant's stored authorisation allows and whether it is valid.

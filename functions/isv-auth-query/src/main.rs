@@ -1,0 +1,3 @@
+//! isv.queryAuth: what a merchant's stored authorisation allows and whether it is valid, on Lambda.
+
+fn main() {}

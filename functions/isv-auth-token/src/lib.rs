@@ -1,0 +1,1 @@
+//! isv.getAuthToken: exchanges a merchant's authorisation and keeps its token.

@@ -1,0 +1,3 @@
+//! isv.getAuthToken: exchanges a merchant's authorisation and keeps its token, on Lambda.
+
+fn main() {}

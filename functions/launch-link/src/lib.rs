@@ -1,0 +1,1 @@
+//! urlscheme.generate, urllink.generate: a link that opens a page of the mini-program.

@@ -1,0 +1,1 @@
+//! security.msgSecCheck: asks Alipay whether a text may be published.

@@ -1,0 +1,3 @@
+//! security.msgSecCheck: asks Alipay whether a text may be published, on Lambda.
+
+fn main() {}

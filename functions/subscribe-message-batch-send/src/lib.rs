@@ -1,0 +1,1 @@
+//! subscribeMessage.batchSend: sends one message to a crowd of the console.

@@ -1,0 +1,3 @@
+//! subscribeMessage.batchSend: sends one message to a crowd of the console, on Lambda.
+
+fn main() {}

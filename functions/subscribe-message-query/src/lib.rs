@@ -1,0 +1,1 @@
+//! subscribeMessage.query: which message templates a user subscribed to.

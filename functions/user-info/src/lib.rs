@@ -1,0 +1,1 @@
+//! user.getUserInfo: the profile of a user who granted auth_user.
