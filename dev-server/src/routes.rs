@@ -21,29 +21,52 @@ pub struct Route {
 }
 
 /// Every route there is. A test holds `template.yaml` to it.
-pub const ROUTES: [Route; 4] = [
-    Route {
-        method: "POST",
-        path: "/openapi/alipay/auth/code2Session",
-        function: "code2session",
-        who: Who::Public,
-    },
-    Route {
-        method: "POST",
-        path: "/openapi/alipay/acode/getMiniCode",
-        function: "get-mini-code",
-        who: Who::Iam,
-    },
-    Route {
-        method: "POST",
-        path: "/openapi/alipay/subscribeMessage/send",
-        function: "subscribe-message-send",
-        who: Who::Iam,
-    },
-    Route {
-        method: "POST",
-        path: "/openapi/alipay/request",
-        function: "generic-request",
-        who: Who::Iam,
-    },
+pub const ROUTES: [Route; 17] = [
+    public("/openapi/alipay/auth/code2Session", "code2session"),
+    iam("/openapi/alipay/acode/getMiniCode", "get-mini-code"),
+    iam(
+        "/openapi/alipay/subscribeMessage/send",
+        "subscribe-message-send",
+    ),
+    iam("/openapi/alipay/request", "generic-request"),
+    iam("/openapi/alipay/security/msgSecCheck", "msg-sec-check"),
+    iam("/openapi/alipay/security/imgSecCheck", "img-sec-check"),
+    iam("/openapi/alipay/decrypt/getPhoneNumber", "decrypt"),
+    iam("/openapi/alipay/decrypt/decryptData", "decrypt"),
+    iam("/openapi/alipay/urlscheme/generate", "launch-link"),
+    iam("/openapi/alipay/urllink/generate", "launch-link"),
+    iam("/openapi/alipay/user/getUserInfo", "user-info"),
+    iam(
+        "/openapi/alipay/acode/getTempMiniCode",
+        "get-temp-mini-code",
+    ),
+    iam(
+        "/openapi/alipay/subscribeMessage/batchSend",
+        "subscribe-message-batch-send",
+    ),
+    iam(
+        "/openapi/alipay/subscribeMessage/query",
+        "subscribe-message-query",
+    ),
+    iam("/openapi/alipay/isv/getAuthLink", "isv-auth-link"),
+    iam("/openapi/alipay/isv/getAuthToken", "isv-auth-token"),
+    iam("/openapi/alipay/isv/queryAuth", "isv-auth-query"),
 ];
+
+const fn public(path: &'static str, function: &'static str) -> Route {
+    Route {
+        method: "POST",
+        path,
+        function,
+        who: Who::Public,
+    }
+}
+
+const fn iam(path: &'static str, function: &'static str) -> Route {
+    Route {
+        method: "POST",
+        path,
+        function,
+        who: Who::Iam,
+    }
+}

@@ -10,22 +10,32 @@ PUBLIC_ROUTES = {("POST", "/openapi/alipay/auth/code2Session")}
 
 APPS, TOKEN_KEYS = {"Ref": "AppsSecretArn"}, {"Ref": "TokenKeysSecretArn"}
 TABLE = {"Fn::GetAtt": ["TokenTable", "Arn"]}
-FIRST_ANSWERS = (["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"], "ANSWER#*")
+ALL_ACTIONS = ["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
+
+ONLY_APPS = {"secrets": [APPS], "rows": []}
+# One list for both kinds of row: a login writes them in one transaction.
+KEEPS_TOKENS = {"secrets": [APPS, TOKEN_KEYS], "rows": [(ALL_ACTIONS, ["APP#*", "ANSWER#*"])]}
+USES_TOKENS = {"secrets": [APPS, TOKEN_KEYS], "rows": [(["dynamodb:GetItem", "dynamodb:UpdateItem"], "APP#*")]}
+ANSWERS_ONCE = {"secrets": [APPS, TOKEN_KEYS], "rows": [(ALL_ACTIONS, "ANSWER#*")]}
 
 # All that each function's role allows, beside its own log group and X-Ray: secrets it reads, and the actions on rows
 # of the token table by the beginning of their key.
 POWERS = {
-    "code2session": {
-        "secrets": [APPS, TOKEN_KEYS],
-        # One list for both kinds of row: a login writes them in one transaction.
-        "rows": [(FIRST_ANSWERS[0], ["APP#*", "ANSWER#*"])],
-    },
-    "generic-request": {
-        "secrets": [APPS, TOKEN_KEYS],
-        "rows": [(["dynamodb:GetItem", "dynamodb:UpdateItem"], "APP#*")],
-    },
-    "get-mini-code": {"secrets": [APPS], "rows": []},
-    "subscribe-message-send": {"secrets": [APPS, TOKEN_KEYS], "rows": [FIRST_ANSWERS]},
+    "code2session": KEEPS_TOKENS,
+    "decrypt": ONLY_APPS,
+    "generic-request": USES_TOKENS,
+    "get-mini-code": ONLY_APPS,
+    "get-temp-mini-code": ONLY_APPS,
+    "img-sec-check": ONLY_APPS,
+    "isv-auth-link": ONLY_APPS,
+    "isv-auth-query": USES_TOKENS,
+    "isv-auth-token": KEEPS_TOKENS,
+    "launch-link": ONLY_APPS,
+    "msg-sec-check": ONLY_APPS,
+    "subscribe-message-batch-send": ANSWERS_ONCE,
+    "subscribe-message-query": ONLY_APPS,
+    "subscribe-message-send": ANSWERS_ONCE,
+    "user-info": USES_TOKENS,
 }
 
 # Seconds. The gateway client gives a call up after 5; a stored token may have to be refreshed before it; the last
@@ -199,9 +209,10 @@ def test_errors_throttles_and_slow_calls_of_a_function_raise_an_alarm(folder):
     assert watched == {("Errors", "Sum"), ("Throttles", "Sum"), ("Duration", "p99")}
 
 
-def test_every_alarm_tells_the_topic_where_there_is_one():
+def test_every_alarm_tells_the_topic_and_none_is_made_and_paid_for_without_one():
     for name, alarm in resources("AWS::CloudWatch::Alarm").items():
-        assert alarm["AlarmActions"] == {"Fn::If": ["HasAlarmTopic", [{"Ref": "AlarmTopicArn"}], {"Ref": "AWS::NoValue"}]}, name
+        assert alarm["AlarmActions"] == [{"Ref": "AlarmTopicArn"}], name
+        assert expanded()["Resources"][name]["Condition"] == "HasAlarmTopic", name
 
 
 def test_the_api_logs_each_call_without_bodies_or_credentials():
