@@ -3,11 +3,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use code2session::Code2Session;
+use decrypt::Decrypt;
 use function_kit::{Alipay, Function, Handler, Service};
 use function_tokens::Tokens;
 use generic_request::GenericRequest;
 use get_mini_code::GetMiniCode;
+use get_temp_mini_code::GetTempMiniCode;
+use img_sec_check::ImgSecCheck;
+use isv_auth_link::IsvAuthLink;
+use isv_auth_query::IsvAuthQuery;
+use isv_auth_token::IsvAuthToken;
+use launch_link::LaunchLink;
+use msg_sec_check::MsgSecCheck;
+use subscribe_message_batch_send::SubscribeMessageBatchSend;
+use subscribe_message_query::SubscribeMessageQuery;
 use subscribe_message_send::SubscribeMessageSend;
+use user_info::UserInfo;
 
 /// The timeout that `template.yaml` gives every function.
 pub const FUNCTION_TIMEOUT: Duration = Duration::from_secs(15);
@@ -21,14 +32,26 @@ pub struct Functions {
 impl Functions {
     /// All functions, for the apps of `alipay`, with their tokens in `tokens`.
     pub fn new(alipay: &Alipay, tokens: &Tokens) -> Self {
+        let (alipay_of, tokens_of) = (|| alipay.clone(), || tokens.clone());
         let handlers = [
-            service(Code2Session::new(alipay.clone(), tokens.clone()), alipay),
-            service(GetMiniCode::new(alipay.clone()), alipay),
+            service(Code2Session::new(alipay_of(), tokens_of()), alipay),
+            service(GetMiniCode::new(alipay_of()), alipay),
+            service(GetTempMiniCode::new(alipay_of()), alipay),
+            service(SubscribeMessageSend::new(alipay_of(), tokens_of()), alipay),
             service(
-                SubscribeMessageSend::new(alipay.clone(), tokens.clone()),
+                SubscribeMessageBatchSend::new(alipay_of(), tokens_of()),
                 alipay,
             ),
-            service(GenericRequest::new(alipay.clone(), tokens.clone()), alipay),
+            service(SubscribeMessageQuery::new(alipay_of()), alipay),
+            service(GenericRequest::new(alipay_of(), tokens_of()), alipay),
+            service(MsgSecCheck::new(alipay_of()), alipay),
+            service(ImgSecCheck::new(alipay_of()), alipay),
+            service(Decrypt, alipay),
+            service(LaunchLink, alipay),
+            service(UserInfo::new(alipay_of(), tokens_of()), alipay),
+            service(IsvAuthLink, alipay),
+            service(IsvAuthToken::new(alipay_of(), tokens_of()), alipay),
+            service(IsvAuthQuery::new(alipay_of(), tokens_of()), alipay),
         ];
         Self {
             by_name: handlers

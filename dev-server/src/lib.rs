@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod banner;
+mod doctor;
 mod doors;
 mod error;
 mod functions;
@@ -9,6 +10,7 @@ mod routes;
 mod server;
 
 pub use banner::banner;
+pub use doctor::{DoctorOptions, Report, doctor};
 pub use error::DevServerError;
 pub use functions::{FUNCTION_TIMEOUT, Functions};
 pub use local_table::{LocalTable, TOKEN_TABLE};

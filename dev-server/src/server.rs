@@ -159,16 +159,22 @@ fn wrong_config(path: &Path, error: StartUpError) -> DevServerError {
 
 /// The document of apps for an app of the simulator, as a user would write it.
 pub fn apps_document(simulator: &Simulator, app: &SimulatedApp) -> String {
-    json!({
-        "default": app.app_id,
-        "apps": [{
-            "appid": app.app_id,
-            "privateKey": app.private_key,
-            "alipayPublicKey": app.alipay_public_key,
-            "gateway": simulator.gateway_url(),
-            "homePage": "pages/index/index",
-            "requestMethods": SIMULATED_METHODS,
-        }],
-    })
-    .to_string()
+    let mut entry = json!({
+        "appid": app.app_id,
+        "privateKey": app.private_key,
+        "gateway": simulator.gateway_url(),
+        "homePage": "pages/index/index",
+        "requestMethods": SIMULATED_METHODS,
+    });
+    if app.app_certificate.is_empty() {
+        entry["alipayPublicKey"] = json!(app.alipay_public_key);
+    } else {
+        entry["appCert"] = json!(app.app_certificate);
+        entry["alipayCert"] = json!(app.alipay_certificate);
+        entry["alipayRootCert"] = json!(app.alipay_root_certificate);
+    }
+    if !app.aes_key.is_empty() {
+        entry["aesKey"] = json!(app.aes_key);
+    }
+    json!({ "default": app.app_id, "apps": [entry] }).to_string()
 }

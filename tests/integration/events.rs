@@ -1,17 +1,42 @@
 //! Every file of `events/`, in process and under the emulator, with the same golden answers.
 
-use serde_json::Value;
-use simulator::CodeOptions;
+use serde_json::{Value, json};
+use simulator::{CodeOptions, Scope, SimulatedUser};
 use tests::{Emulator, Event, Stack, check_golden, emulator_settings, events_of, function_binary};
 
-fn issue_code_of(event: &Event, stack: &Stack) {
+/// A merchant of the tests.
+const MERCHANT: &str = "2021000000000101";
+
+/// The event as it can be sent: its code is issued, its user is logged in, its merchant has authorised the app, and it holds what
+/// Alipay gave to the page.
+async fn made_ready(event: &Event, stack: &Stack) -> Event {
+    let (simulator, app_id) = (stack.simulator(), &stack.app().app_id);
     if let Some(code) = event.code_to_issue() {
         let options = CodeOptions {
             code: Some(code),
             ..CodeOptions::default()
         };
-        let _ = stack.simulator().issue_code(&stack.app().app_id, options);
+        let _ = simulator.issue_code(app_id, options);
     }
+    if let Some(user) = event.user_to_log_in() {
+        let options = CodeOptions {
+            user,
+            scope: Scope::AuthUser,
+            ..CodeOptions::default()
+        };
+        stack.log_in(&simulator.issue_code(app_id, options)).await;
+    }
+    if let Some(merchant) = event.merchant_to_authorize() {
+        let code = simulator.authorize_merchant(app_id, &merchant);
+        let arguments = json!({"app_auth_code": code});
+        stack.invoke("isv-auth-token", &arguments).await;
+    }
+    let event = if event.wants_app_auth_code() {
+        event.with_app_auth_code(&simulator.authorize_merchant(app_id, MERCHANT))
+    } else {
+        event.clone()
+    };
+    event.with_phone_number(&simulator.phone_number(app_id, SimulatedUser::DEFAULT_USER_ID))
 }
 
 #[tokio::test]
@@ -19,7 +44,7 @@ async fn every_event_gets_its_golden_answer_in_process() {
     let stack = Stack::start().await;
     for function in stack.server.functions().names() {
         for event in events_of(function) {
-            issue_code_of(&event, &stack);
+            let event = made_ready(&event, &stack).await;
             let arguments: Value = serde_json::from_str(&event.text).unwrap();
             check_golden(&event, &stack.invoke(function, &arguments).await);
         }
@@ -36,8 +61,8 @@ async fn every_event_gets_its_golden_answer_from_the_release_binary_under_the_em
         let running = Emulator::start(&emulator, &binaries, function, &stack).await;
         let events = events_of(function);
         for event in &events {
-            issue_code_of(event, &stack);
-            check_golden(event, &running.send(&event.text).await);
+            let event = made_ready(event, &stack).await;
+            check_golden(&event, &running.send(&event.text).await);
         }
         let log = running.log();
         let answered = log

@@ -5,13 +5,21 @@
     reason = "tests fail by panicking; clippy.toml covers functions marked as tests and not their helpers"
 )]
 
+mod app_modes;
 mod bad_input;
+mod content_checks;
 mod events;
 mod gateway_faults;
 mod identity;
+mod links;
+mod merchants;
 mod messages;
 mod mini_codes;
+mod phone_numbers;
 mod requests;
 mod routes;
 mod secrets;
 mod store_faults;
+mod subscriptions;
+mod temporary_codes;
+mod user_info;

@@ -4,6 +4,11 @@ use serde_json::Value;
 
 use crate::root;
 
+/// Stands in events for what `my.getPhoneNumber` hands over, which is another text in each run.
+const PHONE_NUMBER: &str = "events-phone-number";
+/// Stands in events for the code of a merchant's authorisation, which works once.
+const APP_AUTH_CODE: &str = "events-app-auth-code";
+
 /// One file of `events/`.
 #[derive(Debug, Clone)]
 pub struct Event {
@@ -18,15 +23,67 @@ pub struct Event {
 impl Event {
     /// The login code in it, which must be issued before the event is sent; `None` where it has none that should work.
     pub fn code_to_issue(&self) -> Option<String> {
-        let event: Value = serde_json::from_str(&self.text).unwrap();
-        let arguments = match event["body"].as_str() {
-            Some(body) => serde_json::from_str(body).unwrap_or_default(),
-            None => event,
-        };
+        let arguments = self.arguments();
         let code = arguments["code"]
             .as_str()
             .or_else(|| arguments["js_code"].as_str())?;
         code.starts_with("events-").then(|| code.to_owned())
+    }
+
+    /// The user in it who must have logged in before the event is sent; `None` where it needs none.
+    pub fn user_to_log_in(&self) -> Option<String> {
+        if self.function != "user-info" || self.name.starts_with("wrong") {
+            return None;
+        }
+        self.arguments()["openid"].as_str().map(str::to_owned)
+    }
+
+    /// The merchant's app in it that must have authorised the stack's app before the event is sent; `None` where it needs none.
+    pub fn merchant_to_authorize(&self) -> Option<String> {
+        if self.function != "isv-auth-query" || self.name.starts_with("wrong") {
+            return None;
+        }
+        self.arguments()["authAppId"].as_str().map(str::to_owned)
+    }
+
+    /// The event with `handed_over` in the place kept for what `my.getPhoneNumber` hands over; unchanged where there is none.
+    pub fn with_phone_number(&self, handed_over: &str) -> Self {
+        self.with_text(PHONE_NUMBER, handed_over)
+    }
+
+    /// Whether it has a place for the code of a merchant's authorisation.
+    pub fn wants_app_auth_code(&self) -> bool {
+        self.text.contains(APP_AUTH_CODE)
+    }
+
+    /// The event with `code` in that place.
+    pub fn with_app_auth_code(&self, code: &str) -> Self {
+        self.with_text(APP_AUTH_CODE, code)
+    }
+
+    fn with_text(&self, place: &str, text: &str) -> Self {
+        let quoted = Value::from(text).to_string();
+        let inside_a_text = &quoted[1..quoted.len() - 1];
+        let mut event: Value = serde_json::from_str(&self.text).unwrap();
+        let text = match event["body"].as_str() {
+            Some(body) if body.contains(place) => {
+                event["body"] = body.replace(place, inside_a_text).into();
+                event.to_string()
+            }
+            _ => self.text.replace(place, inside_a_text),
+        };
+        Self {
+            text,
+            ..self.clone()
+        }
+    }
+
+    fn arguments(&self) -> Value {
+        let event: Value = serde_json::from_str(&self.text).unwrap();
+        match event["body"].as_str() {
+            Some(body) => serde_json::from_str(body).unwrap_or_default(),
+            None => event,
+        }
     }
 }
 

@@ -2,42 +2,9 @@
 
 // Requests and order strings as the official Node SDK makes them: node make-node.js KEYS > node-sdk.json
 //
-// The SDK is not changed. The clock is fixed, `createSign` is watched for the text that is signed, and requests go to a
-// server on loopback that keeps them as they came.
-
-const crypto = require('node:crypto');
-const fs = require('node:fs');
-const http = require('node:http');
-const path = require('node:path');
+const { AlipaySdk, read, receiver, signedText, write } = require('./watched-sdk.js');
 
 const keys = process.argv[2];
-const CLOCK = '2026-01-02 03:04:05';
-
-if (process.env.TZ !== 'Asia/Shanghai' || new Date(0).getHours() !== 8) {
-  throw new Error('run it with TZ=Asia/Shanghai: the SDK writes the time of the host');
-}
-const Now = Date;
-global.Date = class extends Now {
-  constructor(...given) {
-    super(...(given.length ? given : [`${CLOCK.replace(' ', 'T')}+08:00`]));
-  }
-};
-
-let signedText;
-const { createSign } = crypto;
-crypto.createSign = algorithm => {
-  const signer = createSign(algorithm);
-  const update = signer.update.bind(signer);
-  signer.update = (text, encoding) => {
-    signedText = text;
-    return update(text, encoding);
-  };
-  return signer;
-};
-
-// After the watch is in place.
-const { AlipaySdk } = require('alipay-sdk');
-const { version } = require('alipay-sdk/package.json');
 
 const AWKWARD = `a b+c%20&d=e"f'g/h\\i~j*k(l)!<m>#?;:@,$ 你好，小程序 🍎`;
 
@@ -69,45 +36,34 @@ function parsed(text) {
 function entry(id, kind, key, config, pairs, sent) {
   const params = Object.fromEntries(pairs.sort(([a], [b]) => (a < b ? -1 : 1)));
   const { sign, ...unsigned } = params;
-  return { id, kind, key, sign_type: config.signType, charset: config.charset, params: unsigned, signed_text: signedText,
+  return { id, kind, key, sign_type: config.signType, charset: config.charset, params: unsigned, signed_text: signedText(),
     signature: sign, ...sent };
 }
 
 async function main() {
-  let received;
-  const server = http.createServer((request, response) => {
-    const chunks = [];
-    request.on('data', chunk => chunks.push(chunk));
-    request.on('end', () => {
-      received = { query: request.url.split('?')[1], body: Buffer.concat(chunks).toString() };
-      const method = new URLSearchParams(received.query).get('method');
-      response.end(JSON.stringify({ [`${method.replaceAll('.', '_')}_response`]: { code: '10000' } }));
-    });
-  });
-  await new Promise(resolve => server.listen(0, '127.0.0.1', resolve));
-
+  const gateway = await receiver();
   const cases = [];
   for (const [key, signType] of [['app-2048', 'RSA2'], ['app-2048', 'RSA'], ['app-3072', 'RSA2']]) {
     const config = {
       appId: '2021000000000001', keyType: 'PKCS8', signType, charset: 'utf-8',
-      privateKey: fs.readFileSync(path.join(keys, `${key}.pkcs8.pem`), 'utf8'),
-      gateway: `http://127.0.0.1:${server.address().port}/gateway.do`,
+      privateKey: read(keys, `${key}.pkcs8.pem`),
+      gateway: `${gateway.address}/gateway.do`,
     };
     const sdk = new AlipaySdk({ ...config });
     const named = id => `node-${id}-${key}-${signType}`;
     for (const [id, method, params] of REQUESTS) {
       await sdk.exec(method, params);
-      const pairs = [...parsed(received.query), ...parsed(received.body)];
-      cases.push(entry(named(id), 'request', key, config, pairs, received));
+      const { target, body } = gateway.received();
+      const query = target.split('?')[1];
+      cases.push(entry(named(id), 'request', key, config, [...parsed(query), ...parsed(body)], { query, body }));
     }
     for (const [id, method, params] of ORDERS) {
       const order_string = sdk.sdkExecute(method, params, { bizContentAutoSnakeCase: false });
       cases.push(entry(named(id), 'order_string', key, config, parsed(order_string), { order_string }));
     }
   }
-  server.close();
-  server.closeAllConnections();
-  process.stdout.write(`${JSON.stringify({ made_by: `alipay-sdk ${version} (npm)`, clock: `${CLOCK} +08:00`, cases }, null, 1)}\n`);
+  gateway.close();
+  write(cases);
 }
 
 main();

@@ -3,6 +3,8 @@
 use rsa::RsaPublicKey;
 use serde::{Deserialize, Serialize};
 
+use crate::authority::{AlipayCertificates, authority};
+use crate::encryption::AesKey;
 use crate::keys::{self, SignType};
 
 /// What to register. `AppOptions::default()` is an app in good standing with keys from the process' pool.
@@ -24,6 +26,10 @@ pub struct AppOptions {
     /// The methods it has permission for; absent: all that the simulator knows.
     /// Others answer 40006 `isv.insufficient-isv-permissions`.
     pub methods: Option<Vec<String>>,
+    /// Certificate mode: calls have to name the certificates, and replies name Alipay's. Off by default.
+    pub certificates: bool,
+    /// Whether the app has an AES key, so that it may encrypt its calls and can have a user's phone number.
+    pub content_encryption: bool,
     /// Whether an `error_response` carries a signature. Real ones have been seen with and without; off by default.
     pub signed_error_responses: bool,
 }
@@ -38,6 +44,8 @@ impl Default for AppOptions {
             tokens: TokenRules::default(),
             templates: None,
             methods: None,
+            certificates: false,
+            content_encryption: true,
             signed_error_responses: false,
         }
     }
@@ -147,6 +155,21 @@ pub struct SimulatedApp {
     pub app_public_key: String,
     /// Alipay's public key, SPKI in base64: it verifies the simulator's replies.
     pub alipay_public_key: String,
+    /// The AES key of content encryption, base64. Empty where the app has none.
+    pub aes_key: String,
+    /// The app's certificate, PEM (`appCertPublicKey_….crt`). Empty in key mode, as all that follow.
+    pub app_certificate: String,
+    /// Alipay's certificate and the one that issued it, PEM (`alipayCertPublicKey_RSA2.crt`).
+    pub alipay_certificate: String,
+    /// The bundle of roots, PEM (`alipayRootCert.crt`). As in Alipay's own, one member is SM2 and one is ECDSA with a
+    /// byte too many.
+    pub alipay_root_certificate: String,
+    /// The SN of the app's certificate.
+    pub app_cert_sn: String,
+    /// The SN of Alipay's certificate when the app was registered.
+    pub alipay_cert_sn: String,
+    /// The SNs of the RSA members of the bundle, in their order, joined by `_`.
+    pub alipay_root_cert_sn: String,
 }
 
 impl std::fmt::Debug for SimulatedApp {
@@ -161,6 +184,9 @@ impl std::fmt::Debug for SimulatedApp {
 /// What the simulator keeps of an app.
 pub(crate) struct AppRecord {
     pub(crate) public_key: RsaPublicKey,
+    pub(crate) aes_key: Option<AesKey>,
+    /// The SN of its certificate, in certificate mode.
+    pub(crate) certificate_sn: Option<String>,
     pub(crate) options: AppOptions,
 }
 
@@ -171,6 +197,7 @@ pub(crate) struct AppRecord {
 pub(crate) fn register(
     options: AppOptions,
     index: usize,
+    alipay: &mut AlipayCertificates,
 ) -> Result<(SimulatedApp, AppRecord), String> {
     let app_id = options
         .app_id
@@ -186,7 +213,8 @@ pub(crate) fn register(
         (None, AppKey::Public(text)) => keys::public_key_from_text(text)?,
         (None, _) => return Err("no key".to_owned()),
     };
-    let app = SimulatedApp {
+    let aes_key = options.content_encryption.then(AesKey::random);
+    let mut app = SimulatedApp {
         app_id,
         private_key: private
             .as_ref()
@@ -198,12 +226,43 @@ pub(crate) fn register(
             .unwrap_or_default(),
         app_public_key: keys::public_key_base64(&public_key),
         alipay_public_key: keys::public_key_base64(&keys::alipay_key().to_public_key()),
+        aes_key: aes_key.map(AesKey::base64).unwrap_or_default(),
+        app_certificate: String::new(),
+        alipay_certificate: String::new(),
+        alipay_root_certificate: String::new(),
+        app_cert_sn: String::new(),
+        alipay_cert_sn: String::new(),
+        alipay_root_cert_sn: String::new(),
     };
+    if options.certificates {
+        hand_out_certificates(&mut app, &public_key, alipay);
+    }
+    let certificate_sn = options.certificates.then(|| app.app_cert_sn.clone());
     Ok((
         app,
         AppRecord {
             public_key,
+            aes_key,
+            certificate_sn,
             options,
         },
     ))
+}
+
+fn hand_out_certificates(
+    app: &mut SimulatedApp,
+    public_key: &RsaPublicKey,
+    alipay: &mut AlipayCertificates,
+) {
+    let authority = authority();
+    let certificate = authority.app_certificate(&app.app_id, public_key);
+    app.app_certificate = certificate.pem();
+    app.app_cert_sn = certificate.sn;
+    app.alipay_root_certificate
+        .clone_from(&authority.root_bundle);
+    app.alipay_root_cert_sn.clone_from(&authority.root_sn);
+    let leaf = alipay.current();
+    app.alipay_certificate.clone_from(&leaf.chain);
+    app.alipay_cert_sn.clone_from(&leaf.sn);
+    app.alipay_public_key = keys::public_key_base64(&leaf.key.to_public_key());
 }

@@ -42,12 +42,15 @@ pub(crate) fn beijing_text(at: SystemTime) -> String {
         .unwrap_or_default()
 }
 
+/// The moment that `yyyy-MM-dd HH:mm:ss` in UTC+8 names.
+pub(crate) fn parse_beijing(text: &str) -> Option<SystemTime> {
+    let moment = PrimitiveDateTime::parse(text, FORMAT).ok()?;
+    Some(moment.assume_offset(BEIJING).into())
+}
+
 /// Whether the text is a UTC+8 time within the tolerance of `now`; `None` where it is not such a time at all.
 pub(crate) fn is_current(text: &str, now: SystemTime) -> Option<bool> {
-    let sent: SystemTime = PrimitiveDateTime::parse(text, FORMAT)
-        .ok()?
-        .assume_offset(BEIJING)
-        .into();
+    let sent = parse_beijing(text)?;
     let apart = match now.duration_since(sent) {
         Ok(behind) => behind,
         Err(ahead) => ahead.duration(),

@@ -1,29 +1,44 @@
 //! The control API under `/_simulator/`, and everything else that is not the gateway.
 
+mod content;
+mod merchants;
+mod subscriptions;
+
 use std::time::Duration;
 
 use axum::extract::{ConnectInfo, Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{any, get, post};
 use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::apps::AppOptions;
+use crate::authority::AlipayCertificate;
 use crate::connection::Peer;
 use crate::faults::Fault;
 use crate::gateway;
+use crate::gateway_v3;
 use crate::grants::{CodeOptions, Scope};
 use crate::images::{self, Shape};
 use crate::methods::METHODS;
 use crate::methods::trade::Trade;
+use crate::phone_number::PhoneNumberFailure;
 use crate::users::{self, SimulatedUser};
 use crate::world::Shared;
 
-/// Every route with what it does; served by `GET /_simulator/` and by every 404.
-const ROUTES: &[(&str, &str, &str)] = &[
+/// HTTP method, path, what it does.
+type Route = (&'static str, &'static str, &'static str);
+
+/// Every route with what it does, those of the rooms below aside; served by `GET /_simulator/` and by every 404.
+const ROUTES: &[Route] = &[
     ("POST", "/gateway.do", "Alipay's OpenAPI gateway, V2"),
+    (
+        "POST",
+        "/v3/{method with / for .}",
+        "Alipay's OpenAPI gateway, V3; GET for alipay.open.auth.token.app.query",
+    ),
     (
         "GET",
         "/mini-codes/{id}/{square,circle-white,circle-blue}.png",
@@ -34,18 +49,33 @@ const ROUTES: &[(&str, &str, &str)] = &[
     (
         "POST",
         "/_simulator/apps",
-        "registers an app: {\"app_id\"?, \"identifiers\"?, \"sign_types\"?, \"key\"?, \"tokens\"?, \"templates\"?, \"methods\"?}; answers its keys",
+        "registers an app: {\"app_id\"?, \"identifiers\"?, \"sign_types\"?, \"key\"?, \"tokens\"?, \"templates\"?, \"methods\"?, \"certificates\"?, \"content_encryption\"?, \"signed_error_responses\"?}; answers its keys and certificates",
     ),
     ("GET", "/_simulator/users", "the users"),
     (
         "POST",
         "/_simulator/users",
-        "adds or changes a user: {\"user_id\", \"nick_name\"?, \"avatar\"?, \"gender\"?, \"province\"?, \"city\"?}",
+        "adds or changes a user: {\"user_id\", \"nick_name\"?, \"avatar\"?, \"gender\"?, \"province\"?, \"city\"?, \"mobile\"?}",
     ),
     (
         "POST",
         "/_simulator/codes",
         "issues an authorisation code: {\"app_id\", \"user_id\"?, \"scope\"?: \"auth_base\"|\"auth_user\", \"code\"?, \"lifetime_seconds\"?}",
+    ),
+    (
+        "POST",
+        "/_simulator/phone-numbers",
+        "what my.getPhoneNumber hands to the front end: {\"app_id\", \"user_id\"?, \"failure\"?: \"refused_by_user\"|\"encrypted_error\"|\"signed_error\"|\"unsigned\"}",
+    ),
+    (
+        "POST",
+        "/_simulator/encrypted-data",
+        "other data, encrypted and signed for the front end: {\"app_id\", \"data\"}",
+    ),
+    (
+        "POST",
+        "/_simulator/alipay-certificates",
+        "another certificate signs from now on: {\"change\": \"renewed\"|\"foreign\"|\"expired\"}; answers its SN",
     ),
     (
         "POST",
@@ -112,12 +142,16 @@ pub(crate) fn router(shared: Shared) -> Router {
     Router::new()
         .route("/", get(alive))
         .route("/gateway.do", post(gateway::handle).fallback(wrong_method))
+        .route("/v3/{*path}", any(gateway_v3::handle))
         .route("/mini-codes/{id}/{file}", get(picture))
         .route("/_simulator", get(list))
         .route("/_simulator/", get(list))
         .route("/_simulator/apps", get(apps).post(add_app))
         .route("/_simulator/users", get(users).post(add_user))
         .route("/_simulator/codes", post(issue_code))
+        .route("/_simulator/phone-numbers", post(phone_number))
+        .route("/_simulator/encrypted-data", post(encrypted_data))
+        .route("/_simulator/alipay-certificates", post(change_certificate))
         .route("/_simulator/revocations", post(revoke))
         .route(
             "/_simulator/unsubscriptions",
@@ -136,15 +170,24 @@ pub(crate) fn router(shared: Shared) -> Router {
             axum::routing::delete(reset_connections),
         )
         .route("/_simulator/redirected", get(redirected).post(redirected))
+        .merge(content::router())
+        .merge(subscriptions::router())
+        .merge(merchants::router())
         .fallback(not_found)
         .with_state(shared)
 }
 
 fn routes() -> Value {
-    ROUTES
-        .iter()
-        .map(|(method, path, does)| json!({ "method": method, "path": path, "does": does }))
-        .collect()
+    [
+        ROUTES,
+        content::ROUTES,
+        subscriptions::ROUTES,
+        merchants::ROUTES,
+    ]
+    .into_iter()
+    .flatten()
+    .map(|(method, path, does)| json!({ "method": method, "path": path, "does": does }))
+    .collect()
 }
 
 /// Clients open a connection ahead of their first call; that is no call.
@@ -188,7 +231,12 @@ async fn picture(
     State(shared): State<Shared>,
     Path((id, file)): Path<(String, String)>,
 ) -> Response {
-    let code = shared.world().mini_codes.get(&id).cloned();
+    let code = {
+        let world = shared.world();
+        let now = world.clock.now();
+        let code = world.mini_codes.get(&id).cloned();
+        code.filter(|code| code.is_there_at(now))
+    };
     let drawn = code
         .zip(Shape::from_file_name(&file))
         .and_then(|(code, shape)| images::png(&code, shape));
@@ -270,6 +318,69 @@ async fn issue_code(State(shared): State<Shared>, Json(request): Json<CodeReques
     }
     let code = world.issue_code(&request.app_id, &options);
     (StatusCode::CREATED, Json(json!({ "code": code }))).into_response()
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PhoneNumberRequest {
+    app_id: String,
+    user_id: Option<String>,
+    failure: Option<PhoneNumberFailure>,
+}
+
+async fn phone_number(
+    State(shared): State<Shared>,
+    Json(of): Json<PhoneNumberRequest>,
+) -> Response {
+    let user_id = of.user_id.as_deref();
+    let user_id = user_id.unwrap_or(SimulatedUser::DEFAULT_USER_ID);
+    if !users::is_user_id(user_id) {
+        return bad_request("user_id has to be 16 digits that begin with 2088");
+    }
+    let mut world = shared.world();
+    let handed_over = match of.failure {
+        Some(failure) => world.phone_number_failure(&of.app_id, failure),
+        None => world.phone_number(&of.app_id, user_id),
+    };
+    response_text(handed_over)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EncryptedDataRequest {
+    app_id: String,
+    data: Value,
+}
+
+async fn encrypted_data(
+    State(shared): State<Shared>,
+    Json(of): Json<EncryptedDataRequest>,
+) -> Response {
+    let data = of.data.to_string();
+    response_text(shared.world().encrypted_data(&of.app_id, &data))
+}
+
+/// The text that the front end gets: one string, as the mini-program passes it on.
+fn response_text(handed_over: Result<String, &'static str>) -> Response {
+    match handed_over {
+        Ok(text) => (StatusCode::CREATED, Json(json!({ "response": text }))).into_response(),
+        Err(error) => bad_request(error),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CertificateChange {
+    change: AlipayCertificate,
+}
+
+async fn change_certificate(
+    State(shared): State<Shared>,
+    Json(to): Json<CertificateChange>,
+) -> Response {
+    let sn = shared.world().alipay_certificates.change(to.change);
+    let body = json!({ "alipay_cert_sn": sn });
+    (StatusCode::CREATED, Json(body)).into_response()
 }
 
 #[derive(Deserialize)]

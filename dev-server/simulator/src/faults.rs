@@ -57,6 +57,9 @@ impl Fault {
 ///
 /// "Not done" kinds answer in place of the gateway: no code is spent, no message sent. With the others the call was
 /// done and only its reply is spoiled, so a code is spent and a refresh has killed the old pair.
+///
+/// A reply of V3 has no node and its signature stands in headers: there `SignMember` is the header's text, and
+/// `DuplicateNode`, `OtherMethodNode` and `BothNodes` change nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FaultKind {
@@ -119,6 +122,18 @@ pub enum FaultKind {
     ForeignKey,
     /// Done: signed with SHA-1 whatever the app's sign type is.
     Sha1Signature,
+    /// Done: `alipay_cert_sn` (V3: `alipay-sn`) names this certificate, or none. Certificate mode only.
+    CertificateSn {
+        /// What it says; absent: the member is left out.
+        #[serde(default)]
+        sn: Option<String>,
+    },
+    /// Done: one bit of the ciphertext was changed after it was signed. Encrypted calls only.
+    ChangedCiphertext,
+    /// Done: the ciphertext is validly signed, and its padding is wrong. Encrypted calls only.
+    WrongPadding,
+    /// Done: the call was encrypted, its reply is not, and is validly signed.
+    PlainReply,
     /// Done: the node stands twice, once genuine (that is what the signature is of) and once forged.
     DuplicateNode {
         /// Whether the forged one stands first; else it stands after `sign`.

@@ -1,27 +1,25 @@
 //! `/gateway.do`: the checks of Alipay's gateway, in its order, and the reply.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use axum::body::{Body, to_bytes};
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{StatusCode, header, request::Parts};
 use axum::response::{IntoResponse, Response};
 
 use crate::charset::Charset;
-use crate::clock;
-use crate::connection::Peer;
+use crate::checks::{Place, judge};
+use crate::connection::{Connection, Peer};
 use crate::faults::FaultKind;
 use crate::grants::random_text;
-use crate::keys::{self, SignType};
-use crate::methods::{self, Call};
+use crate::keys::SignType;
 use crate::parameters::Parameters;
-use crate::received::{ConnectionFacts, ReceivedCall, Verdict};
-use crate::refusal::{Refusal, with_html_entities};
+use crate::received::{ConnectionFacts, ReceivedCall, Sent, Verdict};
+use crate::refusal::Refusal;
 use crate::reply::{self, Reply};
+use crate::signer::Signer;
 use crate::world::{Shared, World};
 
 /// Bytes of a form body; more is refused with 413.
-const BODY_LIMIT: usize = 4 * 1024 * 1024;
+pub(crate) const BODY_LIMIT: usize = 4 * 1024 * 1024;
 
 /// Answers one POST.
 pub(crate) async fn handle(
@@ -79,7 +77,10 @@ pub(crate) async fn handle(
         }
         return match reply::foreign_response(fault, &shared.base_url) {
             Some(response) => response,
-            None => injected_refusal(fault, &parameters, trace_id).into_response(&faults),
+            None => {
+                let reply = injected_refusal(&mut shared.world(), fault, &parameters, trace_id);
+                reply.into_response(&faults)
+            }
         };
     }
 
@@ -90,7 +91,16 @@ pub(crate) async fn handle(
         trace_id.clone(),
     );
     record(&shared, &head, &parameters, facts, verdict, trace_id);
-    wait(&faults).await;
+    deliver(reply.into_response(&faults), &faults, &connection).await
+}
+
+/// Answers a call that was done, as late as the faults have it, or never.
+pub(crate) async fn deliver(
+    response: Response,
+    faults: &[FaultKind],
+    connection: &Connection,
+) -> Response {
+    wait(faults).await;
     if faults.contains(&FaultKind::NeverAnswer) {
         std::future::pending::<()>().await;
     }
@@ -98,10 +108,10 @@ pub(crate) async fn handle(
         connection.reset();
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     }
-    reply.into_response(&faults)
+    response
 }
 
-async fn wait(faults: &[FaultKind]) {
+pub(crate) async fn wait(faults: &[FaultKind]) {
     for delay in faults.iter().filter_map(FaultKind::delay) {
         tokio::time::sleep(delay).await;
     }
@@ -132,7 +142,7 @@ fn text_of(parameters: &Parameters, name: &str) -> Option<String> {
         .filter(|value| !value.is_empty())
 }
 
-fn charset_of(parameters: &Parameters) -> Option<Charset> {
+pub(crate) fn charset_of(parameters: &Parameters) -> Option<Charset> {
     parameters
         .charset_in_query
         .as_deref()
@@ -152,36 +162,24 @@ fn record(
     trace_id: String,
 ) {
     let texts = parameters.decode_lossy(charset_of(parameters).unwrap_or(Charset::Utf8));
-    let headers = head
-        .headers
-        .iter()
-        .map(|(name, value)| {
-            (
-                name.to_string(),
-                String::from_utf8_lossy(value.as_bytes()).into_owned(),
-            )
-        })
-        .collect();
-    let since_1970 = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    shared.world().received.add(ReceivedCall {
-        sequence: 0,
+    let sent = Sent {
         method: texts.get("method").cloned(),
         app_id: texts.get("app_id").cloned(),
         parameters: texts,
         in_query: parameters.in_query.clone(),
         in_body: parameters.in_body.clone(),
-        headers,
-        connection,
-        verdict,
-        received_at: u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX),
-        trace_id,
-    });
+    };
+    let call = ReceivedCall::new(head, sent, connection, verdict, trace_id);
+    shared.world().received.add(call);
 }
 
 /// A refusal that a test asked for.
-fn injected_refusal(fault: &FaultKind, parameters: &Parameters, trace_id: String) -> Reply {
+fn injected_refusal(
+    world: &mut World,
+    fault: &FaultKind,
+    parameters: &Parameters,
+    trace_id: String,
+) -> Reply {
     let charset = charset_of(parameters).unwrap_or(Charset::Utf8);
     let sign_type = text_of(parameters, "sign_type")
         .and_then(|text| SignType::parse(&text))
@@ -208,18 +206,13 @@ fn injected_refusal(fault: &FaultKind, parameters: &Parameters, trace_id: String
     Reply {
         node_name,
         node,
+        encryption: None,
+        signer: Signer::of(world, text_of(parameters, "app_id").as_deref()),
         sign_type,
         signed,
         charset,
         trace_id,
     }
-}
-
-/// Where and how a refusal stands in the reply.
-#[derive(Clone, Copy)]
-struct Place {
-    under_error_response: bool,
-    signed: bool,
 }
 
 /// Judges and does the call.
@@ -238,13 +231,12 @@ fn answer(
     let mut place = Place {
         under_error_response: true,
         signed: false,
+        encryption: None,
     };
     let (node, verdict) = match judge(world, parameters, base_url, &mut place) {
         Ok(node) => {
-            place = Place {
-                under_error_response: false,
-                signed: true,
-            };
+            place.under_error_response = false;
+            place.signed = true;
             (node, Verdict::Done)
         }
         Err(refusal) => {
@@ -263,109 +255,12 @@ fn answer(
     let reply = Reply {
         node_name,
         node: reply::node_bytes(&node, charset),
+        encryption: place.encryption,
+        signer: Signer::of(world, text_of(parameters, "app_id").as_deref()),
         sign_type,
         signed: place.signed,
         charset,
         trace_id,
     };
     (reply, verdict)
-}
-
-/// The gateway's checks, then the method.
-fn judge(
-    world: &mut World,
-    parameters: &Parameters,
-    base_url: &str,
-    place: &mut Place,
-) -> methods::Answer {
-    if let Some(name) = &parameters.contradiction {
-        return Err(Refusal::invalid(
-            "isv.suspected-attack",
-            format!("参数{}重复且取值不同", with_html_entities(name)),
-        ));
-    }
-    // The public parameters are ASCII whatever the charset is; the method's own are decoded further down.
-    let public = parameters.decode_lossy(Charset::Utf8);
-    let get = |name: &str| public.get(name).filter(|value| !value.is_empty()).cloned();
-    let app_id =
-        get("app_id").ok_or_else(|| Refusal::missing("isv.missing-app-id", "缺少AppID参数"))?;
-    let app = world
-        .apps
-        .get(&app_id)
-        .ok_or_else(|| Refusal::invalid("isv.invalid-app-id", "无效的AppID参数"))?;
-    let method =
-        get("method").ok_or_else(|| Refusal::missing("isv.missing-method", "缺少方法名参数"))?;
-    let method = methods::find(&method)
-        .ok_or_else(|| Refusal::invalid("isv.invalid-method", "不存在的方法名"))?;
-    *place = Place {
-        under_error_response: method.fails_under_error_response,
-        signed: !method.fails_under_error_response || app.options.signed_error_responses,
-    };
-    let timestamp = get("timestamp")
-        .ok_or_else(|| Refusal::missing("isv.missing-timestamp", "缺少时间戳参数"))?;
-    if clock::is_current(&timestamp, SystemTime::now()) != Some(true) {
-        return Err(Refusal::invalid(
-            "isv.invalid-timestamp",
-            "非法的时间戳参数",
-        ));
-    }
-    match get("version").as_deref() {
-        None => return Err(Refusal::missing("isv.missing-version", "缺少版本参数")),
-        Some("1.0") => {}
-        Some(_) => {
-            return Err(Refusal::invalid(
-                "isv.invalid-parameter",
-                "参数无效：version",
-            ));
-        }
-    }
-    if get("format").is_some_and(|format| !format.eq_ignore_ascii_case("json")) {
-        return Err(Refusal::invalid("isv.invalid-format", "无效的数据格式"));
-    }
-    let charset = charset_of(parameters)
-        .ok_or_else(|| Refusal::invalid("isv.invalid-charset", "字符集错误"))?;
-    let sign_type = get("sign_type")
-        .ok_or_else(|| Refusal::missing("isv.missing-signature-type", "缺少签名类型参数"))?;
-    let sign_type = SignType::parse(&sign_type)
-        .filter(|sign_type| app.options.sign_types.contains(sign_type))
-        .ok_or_else(|| Refusal::invalid("isv.invalid-signature-type", "无效的签名类型"))?;
-    let signature =
-        get("sign").ok_or_else(|| Refusal::missing("isv.missing-signature", "缺少签名参数"))?;
-    let signed = parameters.signed_bytes();
-    let texts = parameters.decode(charset);
-    let (Some(texts), true) = (
-        texts,
-        keys::verify(&app.public_key, sign_type, &signed, &signature),
-    ) else {
-        let echo = with_html_entities(&charset.decode_lossy(&signed));
-        return Err(Refusal::invalid(
-            "isv.invalid-signature",
-            format!("验签出错，网关生成的验签字符串为：{echo}"),
-        ));
-    };
-    if get("encrypt_type").is_some() {
-        return Err(Refusal::invalid(
-            "isv.invalid-encrypt-type",
-            "无效的加密类型",
-        ));
-    }
-    if app
-        .options
-        .methods
-        .as_ref()
-        .is_some_and(|allowed| !allowed.iter().any(|name| name == method.name))
-    {
-        return Err(Refusal::permission(
-            "isv.insufficient-isv-permissions",
-            "ISV权限不足",
-        ));
-    }
-    (method.run)(
-        world,
-        &Call {
-            app_id: &app_id,
-            parameters: &texts,
-            base_url,
-        },
-    )
 }

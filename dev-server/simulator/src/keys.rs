@@ -41,10 +41,13 @@ impl SignType {
 
 /// How many different app keys one process makes; further apps share them in turn.
 const APP_KEYS: usize = 3;
+/// How many different keys Alipay's renewed certificates have; further renewals take them in turn.
+const RENEWALS: usize = 2;
 const KEY_BITS: usize = 2048;
 
 static ALIPAY_KEY: OnceLock<RsaPrivateKey> = OnceLock::new();
 static FOREIGN_KEY: OnceLock<RsaPrivateKey> = OnceLock::new();
+static RENEWED_KEYS: [OnceLock<RsaPrivateKey>; RENEWALS] = [const { OnceLock::new() }; RENEWALS];
 static APP_KEY_POOL: [OnceLock<RsaPrivateKey>; APP_KEYS] = [const { OnceLock::new() }; APP_KEYS];
 
 /// The key that signs this process' replies.
@@ -55,6 +58,14 @@ pub(crate) fn alipay_key() -> &'static RsaPrivateKey {
 /// A key that is nobody's: replies signed by it must be refused.
 pub(crate) fn foreign_key() -> &'static RsaPrivateKey {
     FOREIGN_KEY.get_or_init(generate)
+}
+
+/// The key of Alipay's certificate after `renewals` changes of it.
+pub(crate) fn renewed_key(renewals: usize) -> &'static RsaPrivateKey {
+    match RENEWED_KEYS.get(renewals % RENEWALS) {
+        Some(slot) => slot.get_or_init(generate),
+        None => alipay_key(),
+    }
 }
 
 /// The key of the `index`th app of a simulator.
@@ -69,19 +80,23 @@ pub(crate) fn app_key(index: usize) -> &'static RsaPrivateKey {
     clippy::expect_used,
     reason = "2048 bits is a size that the crate supports"
 )]
-fn generate() -> RsaPrivateKey {
+pub(crate) fn generate() -> RsaPrivateKey {
     RsaPrivateKey::new(&mut rand::rng(), KEY_BITS).expect("2048-bit RSA keys can be generated")
 }
 
 /// Signs with the `rsa` crate; standard base64 with padding.
 pub(crate) fn sign(key: &RsaPrivateKey, sign_type: SignType, message: &[u8]) -> String {
-    let bytes = match sign_type {
+    STANDARD.encode(sign_bytes(key, sign_type, message))
+}
+
+/// The signature as bytes.
+pub(crate) fn sign_bytes(key: &RsaPrivateKey, sign_type: SignType, message: &[u8]) -> Vec<u8> {
+    match sign_type {
         SignType::Rsa2 => SigningKey::<Sha256>::new(key.clone())
             .sign(message)
             .to_vec(),
         SignType::Rsa => SigningKey::<Sha1>::new(key.clone()).sign(message).to_vec(),
-    };
-    STANDARD.encode(bytes)
+    }
 }
 
 /// Whether the standard base64 text (padding required, nothing around it) is this key's signature of the message.

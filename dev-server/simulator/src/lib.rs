@@ -1,7 +1,8 @@
-//! A strict stand-in of Alipay's OpenAPI gateway (V2, key mode), for tests and local work.
+//! A strict stand-in of Alipay's OpenAPI gateway, for tests and local work: protocols V2 and V3, key and certificate mode,
+//! content encryption, UTF-8, GBK and GB2312.
 //!
 //! It checks what the real gateway checks, with code of its own: no part of it is shared with what it tests, and its
-//! RSA is another library's. It issues codes and tokens with Alipay's rules, makes mini codes, takes template messages,
+//! RSA and AES are another library's. It issues codes and tokens with Alipay's rules, makes mini codes, takes template messages,
 //! and can be told to fail in every way that a network or an attacker can.
 //!
 //! ```no_run
@@ -19,35 +20,60 @@
 //!
 //! What is the simulator's own choice, because no document says it: codes and tokens are judged by a clock that
 //! [`Simulator::advance_clock`] moves, but a request's timestamp by the wall clock (10 minutes either way); `charset`
-//! has to stand in the query; one parameter with two values is refused as `isv.suspected-attack`.
+//! has to stand in the query; one parameter with two values is refused as `isv.suspected-attack`. An app with an AES key
+//! may send any call encrypted or not; what the gateway itself refuses is answered in the clear, what a method refuses is
+//! encrypted in V2 and in the clear in V3. The HTTP status of a V3 refusal, and how a used nonce is refused, are choices too.
+//! Multipart bodies in V2, `AES_V2` and SM2 signatures are not there.
+//!
+//! The content checks judge by words, [`Simulator::forbid`] and [`Simulator::doubt`], and refuse wrong members as
+//! `INVALID_PARAMETER`; a picture that was handed in for analysis has no result for 60 seconds. A batch of messages has the
+//! sub_codes of a single one, `subscribe_state` and `keep_state` are 1 or 0, any `qrcode_type` makes a square picture.
+//! A merchant's replaced tokens stay usable for 10 minutes, and a reply about several merchants has `tokens` alone.
 
 mod apps;
+mod authority;
+mod authorization;
+mod certificates;
 mod charset;
+mod checks;
 mod clock;
 mod connection;
 mod control;
+mod der;
+mod encryption;
 mod faults;
 mod gateway;
+mod gateway_v3;
 mod grants;
 mod images;
 mod keys;
+mod merchants;
 mod methods;
+mod multipart;
 mod parameters;
+mod phone_number;
 mod received;
 mod refusal;
 mod reply;
+mod reply_v3;
+mod signer;
 mod simulator;
+mod subscriptions;
 mod users;
 mod world;
 
 pub use crate::apps::{
     AppKey, AppOptions, Identifiers, NumberSpelling, SimulatedApp, Template, TokenRules,
 };
+pub use crate::authority::AlipayCertificate;
 pub use crate::faults::{Fault, FaultKind};
 pub use crate::grants::{CodeOptions, Scope};
 pub use crate::keys::SignType;
+pub use crate::methods::batch_message::SentBatch;
 pub use crate::methods::template_message::SentMessage;
 pub use crate::methods::trade::Trade;
+pub use crate::phone_number::PhoneNumberFailure;
 pub use crate::received::{ConnectionFacts, ReceivedCall, Verdict};
 pub use crate::simulator::Simulator;
+pub use crate::subscriptions::{Subscription, SubscriptionKind};
 pub use crate::users::SimulatedUser;

@@ -8,8 +8,8 @@ use simulator::{AppOptions, Simulator};
 
 /// A stand-in of Alipay's OpenAPI gateway.
 ///
-/// Prints one line of JSON with its address and the apps that it made, keys included, then serves until it is
-/// interrupted or its standard input closes (see --until-stdin-closes). GET /_simulator/ lists its routes.
+/// Prints one line of JSON with its address and the apps that it made, keys and certificates included, then serves V2
+/// (gateway_url) and V3 (base_url and /v3/…) until it is interrupted or its standard input closes (see --until-stdin-closes). GET /_simulator/ lists its routes.
 #[derive(Parser)]
 #[command(version)]
 struct Options {
@@ -19,8 +19,8 @@ struct Options {
     /// Address to listen on. It is for tests: think twice before it leaves this machine.
     #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     address: IpAddr,
-    /// An app to register, as JSON, such as {"app_id":"2021000000000009","identifiers":"open_id_only"}; may be
-    /// repeated. Without it one ordinary app is made.
+    /// An app to register, as JSON, such as {"app_id":"2021000000000009","identifiers":"open_id_only"} or
+    /// {"certificates":true}; may be repeated. Without it one ordinary app is made, in key mode and with an AES key.
     #[arg(long = "app", value_parser = app_options)]
     apps: Vec<AppOptions>,
     /// Stop when standard input closes: a parent that dies takes the simulator with it.

@@ -1,26 +1,31 @@
 //! What the gateway received, for tests to look at.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::time::{SystemTime, UNIX_EPOCH};
 
+use axum::http::request::Parts;
 use serde::Serialize;
 
 /// How many calls are kept; older ones are forgotten, the counts are not.
 const KEPT: usize = 10_000;
 
-/// One request to `/gateway.do`. It shows tokens and codes: it is for tests, never for a log.
+/// One request to the gateway. It shows tokens and codes: it is for tests, never for a log.
 #[derive(Clone, Debug, Serialize)]
 pub struct ReceivedCall {
     /// Counts from 1.
     pub sequence: u64,
-    /// `method`, where it could be read.
+    /// `/gateway.do`, or the path of V3.
+    pub path: String,
+    /// `method`, where it could be read; in V3 the path says it.
     pub method: Option<String>,
     /// `app_id`, where it could be read.
     pub app_id: Option<String>,
-    /// All parameters, from query and body together, decoded in the request's charset.
+    /// All parameters, from query and body together, decoded in the request's charset. In V3 these are the query's, the
+    /// members of the body and, as `biz_content`, the body itself as it was sent.
     pub parameters: BTreeMap<String, String>,
     /// Names of the parameters that came in the query.
     pub in_query: Vec<String>,
-    /// Names of the parameters that came in the form body.
+    /// Names of the parameters that came in the form body, or of the members of the JSON body.
     pub in_body: Vec<String>,
     /// HTTP headers, names in lower case.
     pub headers: Vec<(String, String)>,
@@ -30,8 +35,56 @@ pub struct ReceivedCall {
     pub verdict: Verdict,
     /// The wall clock of the arrival, ms since 1970 UTC.
     pub received_at: u64,
-    /// The `trace_id` of the reply.
+    /// The `trace_id` of the reply, in V3 its `alipay-trace-id`.
     pub trace_id: String,
+}
+
+/// What was sent, as far as it could be read.
+pub(crate) struct Sent {
+    pub(crate) method: Option<String>,
+    pub(crate) app_id: Option<String>,
+    pub(crate) parameters: BTreeMap<String, String>,
+    pub(crate) in_query: Vec<String>,
+    pub(crate) in_body: Vec<String>,
+}
+
+impl ReceivedCall {
+    /// A call that arrived now.
+    pub(crate) fn new(
+        head: &Parts,
+        sent: Sent,
+        connection: ConnectionFacts,
+        verdict: Verdict,
+        trace_id: String,
+    ) -> Self {
+        let headers = head
+            .headers
+            .iter()
+            .map(|(name, value)| {
+                (
+                    name.to_string(),
+                    String::from_utf8_lossy(value.as_bytes()).into_owned(),
+                )
+            })
+            .collect();
+        let since_1970 = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        Self {
+            sequence: 0,
+            path: head.uri.path().to_owned(),
+            method: sent.method,
+            app_id: sent.app_id,
+            parameters: sent.parameters,
+            in_query: sent.in_query,
+            in_body: sent.in_body,
+            headers,
+            connection,
+            verdict,
+            received_at: u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX),
+            trace_id,
+        }
+    }
 }
 
 /// Facts of a connection.

@@ -59,7 +59,7 @@ impl Refusal {
 }
 
 /// The `msg` of each gateway code.
-fn message(code: &str) -> &'static str {
+pub(crate) fn message(code: &str) -> &'static str {
     match code {
         "10000" => "Success",
         "20000" => "Service Currently Unavailable",

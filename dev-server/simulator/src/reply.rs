@@ -11,15 +11,20 @@ use futures_util::stream;
 use serde_json::{Map, Value};
 
 use crate::charset::Charset;
+use crate::encryption::{self, AesKey};
 use crate::faults::FaultKind;
 use crate::keys::{self, SignType};
+use crate::signer::Signer;
 
 /// A reply before any fault.
 pub(crate) struct Reply {
     /// Such as `alipay_trade_query_response` or `error_response`.
     pub(crate) node_name: String,
-    /// The bytes of the node's value: what is signed.
+    /// The bytes of the node's value, before it is encrypted.
     pub(crate) node: Vec<u8>,
+    /// Set where the node is encrypted.
+    pub(crate) encryption: Option<AesKey>,
+    pub(crate) signer: Signer,
     pub(crate) sign_type: SignType,
     pub(crate) signed: bool,
     pub(crate) charset: Charset,
@@ -30,18 +35,34 @@ impl Reply {
     /// The body with the faults applied.
     fn body(&self, faults: &[FaultKind]) -> Vec<u8> {
         let mut node_name = self.node_name.clone();
-        let mut node = self.node.clone();
-        let mut signed_text = None;
-        let mut key = keys::alipay_key();
-        let mut sign_type = self.sign_type;
-        let mut sign_member = None;
+        let mut plain = self.node.clone();
         let mut signed = self.signed;
         for fault in faults {
             match fault {
-                FaultKind::HugeBody { bytes } => node = padded(&node, *bytes),
+                FaultKind::HugeBody { bytes } => plain = padded(&plain, *bytes),
                 FaultKind::Node { json } => {
-                    node = self.charset.encode(json);
+                    plain = self.charset.encode(json);
                     signed = true;
+                }
+                _ => {}
+            }
+        }
+        let ciphertext = ciphertext(&plain, self.encryption, faults);
+        let mut node = match &ciphertext {
+            Some(ciphertext) => quoted(ciphertext),
+            None => plain.clone(),
+        };
+        let mut signed_text = None;
+        let mut key = self.signer.key;
+        let mut sign_type = self.sign_type;
+        let mut sign_member = None;
+        for fault in faults {
+            match fault {
+                FaultKind::ChangedCiphertext => {
+                    if let Some(ciphertext) = &ciphertext {
+                        signed_text = Some(node.clone());
+                        node = quoted(&encryption::changed(ciphertext));
+                    }
                 }
                 FaultKind::OtherMethodNode => node_name = other_node_name(&node_name).to_owned(),
                 FaultKind::EscapedSlashes => {
@@ -67,8 +88,15 @@ impl Reply {
         });
 
         let genuine = member(&node_name, &node);
+        let certificate = (self.signer.named(faults))
+            .filter(|_| sign_member.is_some())
+            .map(|sn| member("alipay_cert_sn", format!("\"{sn}\"").as_bytes()));
         let sign = sign_member.map(|json| member("sign", json.as_bytes()));
-        let mut members: Vec<Vec<u8>> = Some(genuine).into_iter().chain(sign).collect();
+        let mut members: Vec<Vec<u8>> = Some(genuine)
+            .into_iter()
+            .chain(certificate)
+            .chain(sign)
+            .collect();
         for fault in faults {
             match fault {
                 FaultKind::DuplicateNode {
@@ -80,7 +108,7 @@ impl Reply {
                     } else {
                         node_name.clone()
                     };
-                    let forged = member(&name, &forged(&node, self.charset));
+                    let forged = member(&name, &forged(&plain, self.charset));
                     members.insert(if *forged_first { 0 } else { members.len() }, forged);
                 }
                 FaultKind::BothNodes => {
@@ -94,7 +122,7 @@ impl Reply {
         for fault in faults {
             match fault {
                 FaultKind::TwoDocuments => {
-                    let forged = forged(&node, self.charset);
+                    let forged = forged(&plain, self.charset);
                     let sign = format!("\"{}\"", keys::sign(key, sign_type, &forged));
                     body.extend(document(&[
                         member(&node_name, &forged),
@@ -114,38 +142,63 @@ impl Reply {
     /// The HTTP reply with the faults applied.
     pub(crate) fn into_response(self, faults: &[FaultKind]) -> Response {
         let bytes = Bytes::from(self.body(faults));
-        let length = bytes.len();
-        let body = faults
-            .iter()
-            .find_map(|fault| match fault {
-                FaultKind::HalfBody => Some(half(&bytes)),
-                FaultKind::SlowBody {
-                    milliseconds_per_byte,
-                } => Some(byte_by_byte(
-                    bytes.clone(),
-                    Duration::from_millis(*milliseconds_per_byte),
-                )),
-                _ => None,
-            })
-            .unwrap_or_else(|| Body::from(bytes));
-        let mut response = Response::new(body);
-        let headers = response.headers_mut();
         // Real replies say text/html although they are JSON.
         let content_type = format!("text/html;charset={}", self.charset.label());
-        for (name, value) in [
+        let headers = [
             (header::CONTENT_TYPE.as_str(), content_type.as_str()),
             ("trace_id", &self.trace_id),
-        ] {
-            if let (Ok(name), Ok(value)) = (
-                header::HeaderName::try_from(name),
-                HeaderValue::from_str(value),
-            ) {
-                headers.insert(name, value);
-            }
-        }
-        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
-        response
+        ];
+        sent(bytes, &headers, faults)
     }
+}
+
+/// The HTTP reply of this body, sent as the faults have it.
+pub(crate) fn sent(bytes: Bytes, headers: &[(&str, &str)], faults: &[FaultKind]) -> Response {
+    let length = bytes.len();
+    let body = faults
+        .iter()
+        .find_map(|fault| match fault {
+            FaultKind::HalfBody => Some(half(&bytes)),
+            FaultKind::SlowBody {
+                milliseconds_per_byte,
+            } => Some(byte_by_byte(
+                bytes.clone(),
+                Duration::from_millis(*milliseconds_per_byte),
+            )),
+            _ => None,
+        })
+        .unwrap_or_else(|| Body::from(bytes));
+    let mut response = Response::new(body);
+    for (name, value) in headers {
+        if let (Ok(name), Ok(value)) = (
+            header::HeaderName::try_from(*name),
+            HeaderValue::from_str(value),
+        ) {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    response
+        .headers_mut()
+        .insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    response
+}
+
+/// The ciphertext, where the reply is encrypted.
+pub(crate) fn ciphertext(
+    plain: &[u8],
+    encryption: Option<AesKey>,
+    faults: &[FaultKind],
+) -> Option<String> {
+    let key = encryption.filter(|_| !faults.contains(&FaultKind::PlainReply))?;
+    Some(if faults.contains(&FaultKind::WrongPadding) {
+        key.encrypt_with_wrong_padding(plain)
+    } else {
+        key.encrypt(plain)
+    })
+}
+
+fn quoted(text: &str) -> Vec<u8> {
+    format!("\"{text}\"").into_bytes()
 }
 
 /// A reply that no gateway made: a proxy's page, a redirect, nothing.
@@ -212,7 +265,7 @@ fn with_escaped_last_letter(name: &str) -> String {
     format!("{}\\u{last:04x}", letters.as_str())
 }
 
-fn with_escaped_slashes(node: &[u8]) -> Vec<u8> {
+pub(crate) fn with_escaped_slashes(node: &[u8]) -> Vec<u8> {
     node.iter()
         .flat_map(|&byte| {
             if byte == b'/' {
@@ -225,7 +278,7 @@ fn with_escaped_slashes(node: &[u8]) -> Vec<u8> {
 }
 
 /// The node with every text of its own changed, as an attacker would.
-fn forged(node: &[u8], charset: Charset) -> Vec<u8> {
+pub(crate) fn forged(node: &[u8], charset: Charset) -> Vec<u8> {
     let text = charset.decode_lossy(node);
     let Ok(mut members) = serde_json::from_str::<Map<String, Value>>(&text) else {
         return b"{}".to_vec();
@@ -243,7 +296,7 @@ fn forged(node: &[u8], charset: Charset) -> Vec<u8> {
 }
 
 /// The node with one more member, so long that the body has at least this many bytes.
-fn padded(node: &[u8], bytes: usize) -> Vec<u8> {
+pub(crate) fn padded(node: &[u8], bytes: usize) -> Vec<u8> {
     let end = node.len().saturating_sub(1);
     let body = node.get(..end).unwrap_or_default();
     let comma: &[u8] = if body.len() > 1 { b"," } else { b"" };

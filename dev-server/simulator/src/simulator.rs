@@ -9,14 +9,18 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use crate::apps::{AppOptions, SimulatedApp};
+use crate::authority::AlipayCertificate;
 use crate::connection::{BreakableListener, Peer};
 use crate::control;
 use crate::faults::Fault;
 use crate::grants::CodeOptions;
 use crate::keys;
+use crate::methods::batch_message::SentBatch;
 use crate::methods::template_message::SentMessage;
 use crate::methods::trade::Trade;
+use crate::phone_number::PhoneNumberFailure;
 use crate::received::ReceivedCall;
+use crate::subscriptions::Subscription;
 use crate::users::{self, SimulatedUser};
 use crate::world::Shared;
 
@@ -88,7 +92,7 @@ impl Simulator {
         self.address
     }
 
-    /// `http://127.0.0.1:PORT`
+    /// `http://127.0.0.1:PORT`; V3 is under `/v3/` of it.
     #[must_use]
     pub fn base_url(&self) -> String {
         self.shared.base_url.to_string()
@@ -133,6 +137,52 @@ impl Simulator {
         users::union_id(user_id)
     }
 
+    /// From now on Alipay signs for apps in certificate mode with another certificate; answers its SN. The method
+    /// `alipay.open.app.alipaycert.download` gives each by its SN.
+    pub fn change_alipay_certificate(&self, to: AlipayCertificate) -> String {
+        self.shared.world().alipay_certificates.change(to)
+    }
+
+    /// Alipay's certificate is renewed by the same authority, with another key; answers the new SN.
+    pub fn renew_alipay_certificate(&self) -> String {
+        self.change_alipay_certificate(AlipayCertificate::Renewed)
+    }
+
+    /// From now on replies are signed with a certificate of another authority, which bears the right one's name;
+    /// answers its SN.
+    pub fn use_foreign_alipay_certificate(&self) -> String {
+        self.change_alipay_certificate(AlipayCertificate::Foreign)
+    }
+
+    /// What `my.getPhoneNumber` hands to a mini-program of this app for this user: the text of its `response` with
+    /// signature and ciphertext. An app without an AES key gets the unsigned error that Alipay gives it. An unknown
+    /// user is registered.
+    ///
+    /// # Panics
+    /// The app is not registered.
+    #[must_use]
+    pub fn phone_number(&self, app_id: &str, user_id: &str) -> String {
+        known(self.shared.world().phone_number(app_id, user_id))
+    }
+
+    /// What `my.getPhoneNumber` hands over when it fails in this way.
+    ///
+    /// # Panics
+    /// The app is not registered, or has no AES key where the failure is an encrypted one.
+    #[must_use]
+    pub fn phone_number_failure(&self, app_id: &str, failure: PhoneNumberFailure) -> String {
+        known(self.shared.world().phone_number_failure(app_id, failure))
+    }
+
+    /// Any other data that the front end gets encrypted: this JSON text, encrypted with the app's AES key and signed.
+    ///
+    /// # Panics
+    /// The app is not registered or has no AES key.
+    #[must_use]
+    pub fn encrypted_data(&self, app_id: &str, json: &str) -> String {
+        known(self.shared.world().encrypted_data(app_id, json))
+    }
+
     /// Issues an authorisation code, as the mini-program's `my.getAuthCode` gets one, and answers it.
     #[must_use]
     pub fn issue_code(&self, app_id: &str, options: CodeOptions) -> String {
@@ -156,6 +206,69 @@ impl Simulator {
     #[must_use]
     pub fn messages(&self) -> Vec<SentMessage> {
         self.shared.world().messages.clone()
+    }
+
+    /// The user subscribes to a message template, or changes their subscription. An unknown user is registered.
+    ///
+    /// Batches go to subscribers only. A single message goes to anybody who did not [`unsubscribe`](Self::unsubscribe);
+    /// it uses up a subscription for one message.
+    pub fn subscribe(
+        &self,
+        app_id: &str,
+        user_id: &str,
+        template_id: &str,
+        subscription: Subscription,
+    ) {
+        self.shared
+            .world()
+            .subscribe(app_id, user_id, template_id, subscription);
+    }
+
+    /// Names a crowd that a batch of messages may be sent to, or changes it.
+    pub fn add_crowd(&self, crowd_code: &str, user_ids: &[&str]) {
+        let user_ids = user_ids.iter().map(|id| (*id).to_owned()).collect();
+        self.shared
+            .world()
+            .subscriptions
+            .add_crowd(crowd_code.to_owned(), user_ids);
+    }
+
+    /// The batches of messages that were accepted, oldest first.
+    #[must_use]
+    pub fn batches(&self) -> Vec<SentBatch> {
+        self.shared.world().batches.clone()
+    }
+
+    /// From now on the content checks refuse every content with this text in it, be it a text or an address.
+    /// `simulator-reject` always is such a text.
+    pub fn forbid(&self, text: &str) {
+        self.shared.world().content_rules.forbid(text.to_owned());
+    }
+
+    /// From now on the content checks doubt every content with this text in it: `review` and `WARNING`. The check
+    /// `alipay.security.risk.content.detect` knows no doubt and lets it pass. `simulator-review` always is such a text.
+    pub fn doubt(&self, text: &str) {
+        self.shared.world().content_rules.doubt(text.to_owned());
+    }
+
+    /// A merchant authorises the ISV app for the merchant's own app; the `app_auth_code` that comes to the ISV's
+    /// callback. A merchant's app that is not known is registered.
+    #[must_use]
+    pub fn authorize_merchant(&self, isv_app_id: &str, auth_app_id: &str) -> String {
+        self.authorize_merchants(isv_app_id, &[auth_app_id])
+    }
+
+    /// The same for several apps at once: one code, exchanged for as many tokens.
+    #[must_use]
+    pub fn authorize_merchants(&self, isv_app_id: &str, auth_app_ids: &[&str]) -> String {
+        self.shared
+            .world()
+            .authorize_merchants(isv_app_id, auth_app_ids)
+    }
+
+    /// The merchant takes it back: every app_auth_token of theirs for this ISV app dies. Answers how many did.
+    pub fn cancel_merchant(&self, isv_app_id: &str, auth_app_id: &str) -> usize {
+        self.shared.world().cancel_merchant(isv_app_id, auth_app_id)
     }
 
     /// Puts a trade there for `alipay.trade.query`; the newest of a number counts.
@@ -215,6 +328,17 @@ impl Simulator {
     /// Stops: the port is free and every connection closed when this returns.
     pub fn stop(self) {
         drop(self);
+    }
+}
+
+#[expect(
+    clippy::panic,
+    reason = "a test that names no such app has to know at once"
+)]
+fn known(text: Result<String, &'static str>) -> String {
+    match text {
+        Ok(text) => text,
+        Err(error) => panic!("{error}"),
     }
 }
 

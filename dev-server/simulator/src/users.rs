@@ -21,6 +21,8 @@ pub struct SimulatedUser {
     pub province: Option<String>,
     /// City, in Chinese.
     pub city: Option<String>,
+    /// Mobile number, as `my.getPhoneNumber` gives it. No network has the prefix of the default.
+    pub mobile: String,
 }
 
 impl SimulatedUser {
@@ -46,6 +48,7 @@ impl Default for SimulatedUser {
             gender: Some("M".to_owned()),
             province: Some("浙江省".to_owned()),
             city: Some("杭州市".to_owned()),
+            mobile: "12300000001".to_owned(),
         }
     }
 }

@@ -5,14 +5,21 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::apps::{self, AppOptions, AppRecord, SimulatedApp};
+use crate::authority::AlipayCertificates;
+use crate::authorization::Nonces;
 use crate::clock::Clock;
 use crate::connection::Connections;
 use crate::faults::Faults;
 use crate::grants::{CodeOptions, Grants};
+use crate::merchants::Merchants;
+use crate::methods::batch_message::SentBatch;
+use crate::methods::content::ContentRules;
+use crate::methods::content::analyze::AnalyzedContent;
 use crate::methods::mini_code::MiniCode;
 use crate::methods::template_message::SentMessage;
 use crate::methods::trade::Trade;
 use crate::received::Received;
+use crate::subscriptions::{Subscription, Subscriptions};
 use crate::users::SimulatedUser;
 
 /// The state, shared by the gateway, the control API and the Rust API.
@@ -42,11 +49,18 @@ impl Shared {
 /// The state.
 pub(crate) struct World {
     pub(crate) apps: BTreeMap<String, AppRecord>,
+    pub(crate) alipay_certificates: AlipayCertificates,
+    pub(crate) nonces: Nonces,
     pub(crate) users: BTreeMap<String, SimulatedUser>,
     pub(crate) grants: Grants,
     /// (app id, user id) of users who take no more messages.
     pub(crate) unsubscribed: BTreeSet<(String, String)>,
     pub(crate) messages: Vec<SentMessage>,
+    pub(crate) subscriptions: Subscriptions,
+    pub(crate) batches: Vec<SentBatch>,
+    pub(crate) content_rules: ContentRules,
+    pub(crate) analyzed: Vec<AnalyzedContent>,
+    pub(crate) merchants: Merchants,
     pub(crate) mini_codes: BTreeMap<String, MiniCode>,
     pub(crate) trades: Vec<Trade>,
     pub(crate) faults: Faults,
@@ -61,10 +75,17 @@ impl Default for World {
         let user = SimulatedUser::default();
         Self {
             apps: BTreeMap::new(),
+            alipay_certificates: AlipayCertificates::default(),
+            nonces: Nonces::default(),
             users: BTreeMap::from([(user.user_id.clone(), user)]),
             grants: Grants::default(),
             unsubscribed: BTreeSet::new(),
             messages: Vec::new(),
+            subscriptions: Subscriptions::default(),
+            batches: Vec::new(),
+            content_rules: ContentRules::default(),
+            analyzed: Vec::new(),
+            merchants: Merchants::default(),
             mini_codes: BTreeMap::new(),
             trades: Vec::new(),
             faults: Faults::default(),
@@ -83,17 +104,58 @@ impl World {
         {
             index += 1;
         }
-        let (app, record) = apps::register(options, index)?;
+        let (app, record) = apps::register(options, index, &mut self.alipay_certificates)?;
         self.apps.insert(app.app_id.clone(), record);
         Ok(app)
     }
 
     pub(crate) fn issue_code(&mut self, app_id: &str, options: &CodeOptions) -> String {
-        self.users
-            .entry(options.user.clone())
-            .or_insert_with(|| SimulatedUser::with_id(options.user.clone()));
+        self.know_user(&options.user);
         let now = self.clock.now();
         self.grants.issue_code(app_id, options, now)
+    }
+
+    fn know_user(&mut self, user_id: &str) {
+        self.users
+            .entry(user_id.to_owned())
+            .or_insert_with(|| SimulatedUser::with_id(user_id));
+    }
+
+    pub(crate) fn subscribe(
+        &mut self,
+        app_id: &str,
+        user_id: &str,
+        template_id: &str,
+        subscription: Subscription,
+    ) {
+        self.know_user(user_id);
+        self.subscriptions
+            .add(app_id, user_id, template_id, subscription);
+    }
+
+    /// The code for the ISV; merchants' apps that are not known are registered.
+    pub(crate) fn authorize_merchants(
+        &mut self,
+        isv_app_id: &str,
+        auth_app_ids: &[&str],
+    ) -> String {
+        for auth_app_id in auth_app_ids {
+            if !self.apps.contains_key(*auth_app_id) {
+                // Keys from the pool always load.
+                let _ = self.add_app(AppOptions {
+                    app_id: Some((*auth_app_id).to_owned()),
+                    ..AppOptions::default()
+                });
+            }
+        }
+        let auth_app_ids = auth_app_ids.iter().map(|id| (*id).to_owned()).collect();
+        let now = self.clock.now();
+        self.merchants.authorize(isv_app_id, auth_app_ids, now)
+    }
+
+    pub(crate) fn cancel_merchant(&mut self, isv_app_id: &str, auth_app_id: &str) -> usize {
+        let now = self.clock.now();
+        self.merchants.cancel(isv_app_id, auth_app_id, now)
     }
 
     pub(crate) fn advance_clock(&mut self, by: Duration) {

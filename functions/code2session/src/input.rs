@@ -9,6 +9,8 @@ pub struct Input {
     code: SecretString,
     pub(crate) need_key: bool,
     pub(crate) scope: Option<Text<64>>,
+    /// The merchant's app that the user logs in to, where an ISV's app acts for it.
+    pub(crate) auth_app_id: Option<Text<32>>,
 }
 
 impl Input {
@@ -28,6 +30,8 @@ struct Written {
     need_key: bool,
     #[serde(default, deserialize_with = "optional")]
     scope: Option<Text<64>>,
+    #[serde(default, rename = "authAppId", deserialize_with = "optional")]
+    auth_app_id: Option<Text<32>>,
 }
 
 impl TryFrom<Written> for Input {
@@ -43,6 +47,7 @@ impl TryFrom<Written> for Input {
             code: code.0,
             need_key: written.need_key,
             scope: written.scope,
+            auth_app_id: written.auth_app_id,
         })
     }
 }

@@ -7,7 +7,7 @@ mod input;
 
 use std::time::Duration;
 
-use alipay_gateway::GatewayError;
+use alipay_gateway::Call;
 use alipay_gateway::methods::{UserGrant, exchange_code, user_grant};
 use function_kit::checked::UserIdKind;
 use function_kit::{Alipay, Caller, Failure, Function, Outcome, Success};
@@ -31,6 +31,7 @@ pub struct Code2Session {
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Fields {
+    /// The app that the ids below belong to: a merchant's, where the user logged in to one.
     appid: String,
     platform: String,
     openid: String,
@@ -62,6 +63,19 @@ impl Code2Session {
         Self { alipay, tokens }
     }
 
+    /// The call; for a user of a merchant's app with the merchant's stored token.
+    async fn prepare(&self, input: &Input, caller: &Caller) -> Result<Call, Failure> {
+        let call = exchange_code(input.code());
+        let Some(auth_app_id) = input.auth_app_id.as_deref() else {
+            return Ok(call);
+        };
+        let token = self
+            .tokens
+            .merchant_token(&self.alipay, caller, auth_app_id)
+            .await?;
+        Ok(call.with_field("app_auth_token", token.expose_secret()))
+    }
+
     /// The exchange itself, by the one who holds the claim.
     async fn exchange(
         &self,
@@ -69,19 +83,27 @@ impl Code2Session {
         caller: &Caller,
         claim: ClaimToken,
     ) -> Result<Fields, Failure> {
+        let call = match self.prepare(input, caller).await {
+            Ok(call) => call,
+            Err(failure) => {
+                self.tokens.release(claim).await;
+                return Err(failure);
+            }
+        };
         let asked_at = self.alipay.now();
         let exchanged = self
             .alipay
-            .call(&caller.app, &exchange_code(input.code()), caller.deadline)
+            .call(&caller.app, &call, caller.deadline)
             .await
             .and_then(|reply| user_grant(&reply));
         let granted = match exchanged {
             Ok(granted) => granted,
-            Err(error) => return Err(self.exchange_failed(error, claim).await),
+            Err(error) => return Err(self.tokens.exchange_failed(claim, error).await),
         };
-        let fields = fields(caller.app.id(), &granted, input.need_key)?;
+        let app_id = input.auth_app_id.as_deref().unwrap_or(caller.app.id());
+        let fields = fields(app_id, &granted, input.need_key)?;
         let login = Login {
-            app_id: caller.app.id(),
+            app_id,
             scope: input.scope.as_deref(),
             granted: &granted,
             asked_at,
@@ -91,19 +113,6 @@ impl Code2Session {
             .await
             .map_err(not_kept)?;
         Ok(fields)
-    }
-
-    /// A code that never left this process can be tried again; any other is spent, and a repeat hears the same.
-    async fn exchange_failed(&self, error: GatewayError, claim: ClaimToken) -> Failure {
-        if error.was_never_sent() {
-            self.tokens.release(claim).await;
-            return error.into();
-        }
-        let failure = Failure::from(error);
-        if let Err(error) = self.tokens.finish::<Fields>(claim, Err(&failure)).await {
-            tracing::warn!(%error, "the failure of an exchange could not be kept for repeats");
-        }
-        failure
     }
 }
 
@@ -120,6 +129,7 @@ impl Function for Code2Session {
                 &caller.fingerprint(),
                 if input.need_key { "needKey" } else { "" },
                 input.scope.as_deref().unwrap_or(""),
+                input.auth_app_id.as_deref().unwrap_or(""),
             ],
             keep: REPLAY_WINDOW,
             // Alipay takes a code once, so a second exchange can do no harm.

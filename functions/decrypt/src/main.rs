@@ -1,3 +1,10 @@
-//! decrypt.getPhoneNumber, decrypt.decryptData: verifies and opens what my.getPhoneNumber gave to the front end, on Lambda.
+//! `decrypt.getPhoneNumber` and `decrypt.decryptData` on Lambda.
 
-fn main() {}
+use std::process::ExitCode;
+
+use decrypt::Decrypt;
+use function_kit::{no_powers, run};
+
+fn main() -> ExitCode {
+    run(no_powers(), |_alipay, ()| Decrypt)
+}

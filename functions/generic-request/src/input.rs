@@ -39,8 +39,10 @@ pub struct Input {
     /// Which of the user's authorisations, where code2Session was given a `scope`.
     #[serde(default, deserialize_with = "optional")]
     pub(crate) scope: Option<Text<64>>,
+    /// The merchant's app that an ISV's app acts for: its stored token goes with the call as `app_auth_token`, and `openid` is
+    /// then a user of the merchant's app.
     #[serde(default, rename = "authAppId", deserialize_with = "optional")]
-    auth_app_id: Option<Text<32>>,
+    pub(crate) auth_app_id: Option<Text<32>>,
 }
 
 impl Input {
@@ -50,18 +52,16 @@ impl Input {
 
     /// Checks that it is clear whose token goes with the call.
     pub(crate) fn check_tokens(&self) -> Result<(), Failure> {
-        if self.openid.is_some() && self.data.fields.contains_key("auth_token") {
-            return Err(Failure::invalid(
-                "openid",
-                "cannot be given together with data.auth_token; give one of them",
-            ));
-        }
-        // Ignored, it would let the call act for the app itself instead of the merchant.
-        if self.auth_app_id.is_some() {
-            return Err(Failure::invalid(
-                "authAppId",
-                "is not supported by this version; give data.app_auth_token",
-            ));
+        for (chooser, is_given, token) in [
+            ("openid", self.openid.is_some(), "auth_token"),
+            ("authAppId", self.auth_app_id.is_some(), "app_auth_token"),
+        ] {
+            if is_given && self.data.fields.contains_key(token) {
+                return Err(Failure::invalid(
+                    chooser,
+                    format!("cannot be given together with data.{token}; give one of them"),
+                ));
+            }
         }
         Ok(())
     }

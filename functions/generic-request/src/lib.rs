@@ -3,15 +3,18 @@
 
 mod input;
 
-use alipay_gateway::{Call, Reply};
+use alipay_gateway::{Call, GatewayError, Refusal, Reply};
 use function_kit::{Alipay, Caller, Failure, Function, Success};
-use function_tokens::Tokens;
-use secrecy::ExposeSecret;
+use function_tokens::{Merchant, Tokens};
+use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 use serde_json::value::RawValue;
 
 pub use input::Input;
+
+/// The parameter that makes a call one for a merchant.
+const APP_AUTH_TOKEN: &str = "app_auth_token";
 
 /// The function.
 #[derive(Debug, Clone)]
@@ -41,26 +44,88 @@ impl Serialize for Fields {
 }
 
 impl GenericRequest {
-    /// Calls methods for the apps of `alipay`, with users' tokens from `tokens`.
+    /// Calls methods for the apps of `alipay`, with users' and merchants' tokens from `tokens`.
     pub fn new(alipay: Alipay, tokens: Tokens) -> Self {
         Self { alipay, tokens }
     }
 
-    /// The call, with the stored token of the user where the caller names one.
+    /// The call, with the stored tokens of the merchant and the user where the caller names them.
     async fn prepare(&self, input: &Input, caller: &Caller) -> Result<Call, Failure> {
         let mut call = Call::new(&*input.method);
         call.biz_content.clone_from(&input.data.biz_content);
         call.fields.clone_from(&input.data.fields);
         call.repeatable = input.method.only_reads();
-        if let Some(openid) = &input.openid {
-            let token = self
-                .tokens
-                .user_access_token(&self.alipay, caller, openid, input.scope.as_deref())
-                .await?;
-            call.fields
-                .insert("auth_token".to_owned(), token.expose_secret().to_owned());
+        let merchant_token = match &input.auth_app_id {
+            None => None,
+            Some(auth_app_id) => Some(
+                self.tokens
+                    .merchant_token(&self.alipay, caller, auth_app_id)
+                    .await?,
+            ),
+        };
+        if let Some(token) = self
+            .user_token(input, caller, merchant_token.as_ref())
+            .await?
+        {
+            call = call.with_field("auth_token", token.expose_secret());
+        }
+        if let Some(token) = &merchant_token {
+            call = call.with_field(APP_AUTH_TOKEN, token.expose_secret());
         }
         Ok(call)
+    }
+
+    /// The token of the named user: of the merchant's app where the call is for one, else of the app itself.
+    async fn user_token(
+        &self,
+        input: &Input,
+        caller: &Caller,
+        merchant_token: Option<&SecretString>,
+    ) -> Result<Option<SecretString>, Failure> {
+        let Some(openid) = &input.openid else {
+            return Ok(None);
+        };
+        let scope = input.scope.as_deref();
+        let token = match (&input.auth_app_id, merchant_token) {
+            (Some(auth_app_id), Some(app_auth_token)) => {
+                let merchant = Merchant {
+                    auth_app_id,
+                    app_auth_token,
+                };
+                self.tokens
+                    .merchants_user_access_token(&self.alipay, caller, merchant, openid, scope)
+                    .await?
+            }
+            _ => {
+                self.tokens
+                    .user_access_token(&self.alipay, caller, openid, scope)
+                    .await?
+            }
+        };
+        Ok(Some(token))
+    }
+
+    /// Makes the call. A merchant's stored token that Alipay does not accept is refreshed, and the call made once more: its time
+    /// says little, and a call with a refused token was not executed.
+    async fn send(&self, mut call: Call, input: &Input, caller: &Caller) -> Result<Reply, Failure> {
+        let sent = self.alipay.call(&caller.app, &call, caller.deadline).await;
+        let refused = match (&sent, &input.auth_app_id) {
+            (Err(GatewayError::Refused(refusal)), Some(auth_app_id))
+                if is_refused_merchant_token(refusal) =>
+            {
+                auth_app_id
+            }
+            _ => return sent.map_err(|error| Failure::of_call(error, &call)),
+        };
+        let token = self
+            .tokens
+            .refresh_merchant_token(&self.alipay, caller, refused)
+            .await?;
+        call = call.with_field(APP_AUTH_TOKEN, token.expose_secret());
+        self.alipay
+            .call(&caller.app, &call, caller.deadline)
+            .await
+            .map_err(|error| Failure::of_call(error, &call))
     }
 }
 
@@ -78,13 +143,16 @@ impl Function for GenericRequest {
         }
         input.check_tokens()?;
         let call = self.prepare(&input, caller).await?;
-        let reply = self
-            .alipay
-            .call(&caller.app, &call, caller.deadline)
-            .await
-            .map_err(|error| Failure::of_call(error, &call))?;
+        let reply = self.send(call, &input, caller).await?;
         Ok(Success::new(input.success_text(), fields(&reply)?))
     }
+}
+
+fn is_refused_merchant_token(refusal: &Refusal) -> bool {
+    matches!(
+        refusal.sub_code.as_deref(),
+        Some("aop.invalid-app-auth-token" | "aop.app-auth-token-time-out")
+    )
 }
 
 fn fields(reply: &Reply) -> Result<Fields, Failure> {

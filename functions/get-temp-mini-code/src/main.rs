@@ -1,3 +1,10 @@
-//! acode.getTempMiniCode: makes a code that opens a page of the mini-program for a limited time, on Lambda.
+//! `acode.getTempMiniCode` on Lambda.
 
-fn main() {}
+use std::process::ExitCode;
+
+use function_kit::{no_powers, run};
+use get_temp_mini_code::GetTempMiniCode;
+
+fn main() -> ExitCode {
+    run(no_powers(), |alipay, ()| GetTempMiniCode::new(alipay))
+}

@@ -1,3 +1,10 @@
-//! security.imgSecCheck: asks Alipay whether an image may be published, on Lambda.
+//! `security.imgSecCheck` on Lambda.
 
-fn main() {}
+use std::process::ExitCode;
+
+use function_kit::{no_powers, run};
+use img_sec_check::ImgSecCheck;
+
+fn main() -> ExitCode {
+    run(no_powers(), |alipay, ()| ImgSecCheck::new(alipay))
+}

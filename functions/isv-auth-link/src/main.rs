@@ -1,3 +1,10 @@
-//! isv.getAuthLink: the link by which a merchant authorises an ISV's app, on Lambda.
+//! `isv.getAuthLink` on Lambda.
 
-fn main() {}
+use std::process::ExitCode;
+
+use function_kit::{no_powers, run};
+use isv_auth_link::IsvAuthLink;
+
+fn main() -> ExitCode {
+    run(no_powers(), |_, ()| IsvAuthLink)
+}

@@ -1,3 +1,11 @@
-//! isv.queryAuth: what a merchant's stored authorisation allows and whether it is valid, on Lambda.
+//! `isv.queryAuth` on Lambda.
 
-fn main() {}
+use std::process::ExitCode;
+
+use function_kit::run;
+use function_tokens::Tokens;
+use isv_auth_query::IsvAuthQuery;
+
+fn main() -> ExitCode {
+    run(Tokens::from_environment(), IsvAuthQuery::new)
+}

@@ -1,3 +1,11 @@
-//! isv.getAuthToken: exchanges a merchant's authorisation and keeps its token, on Lambda.
+//! `isv.getAuthToken` on Lambda.
 
-fn main() {}
+use std::process::ExitCode;
+
+use function_kit::run;
+use function_tokens::Tokens;
+use isv_auth_token::IsvAuthToken;
+
+fn main() -> ExitCode {
+    run(Tokens::from_environment(), IsvAuthToken::new)
+}

@@ -1,3 +1,10 @@
-//! urlscheme.generate, urllink.generate: a link that opens a page of the mini-program, on Lambda.
+//! `urlscheme.generate` and `urllink.generate` on Lambda.
 
-fn main() {}
+use std::process::ExitCode;
+
+use function_kit::{no_powers, run};
+use launch_link::LaunchLink;
+
+fn main() -> ExitCode {
+    run(no_powers(), |_alipay, ()| LaunchLink)
+}

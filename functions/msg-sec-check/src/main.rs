@@ -1,3 +1,10 @@
-//! security.msgSecCheck: asks Alipay whether a text may be published, on Lambda.
+//! `security.msgSecCheck` on Lambda.
 
-fn main() {}
+use std::process::ExitCode;
+
+use function_kit::{no_powers, run};
+use msg_sec_check::MsgSecCheck;
+
+fn main() -> ExitCode {
+    run(no_powers(), |alipay, ()| MsgSecCheck::new(alipay))
+}

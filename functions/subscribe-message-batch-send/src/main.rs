@@ -1,3 +1,11 @@
-//! subscribeMessage.batchSend: sends one message to a crowd of the console, on Lambda.
+//! `subscribeMessage.batchSend` on Lambda.
 
-fn main() {}
+use std::process::ExitCode;
+
+use function_kit::run;
+use function_tokens::Tokens;
+use subscribe_message_batch_send::SubscribeMessageBatchSend;
+
+fn main() -> ExitCode {
+    run(Tokens::from_environment(), SubscribeMessageBatchSend::new)
+}

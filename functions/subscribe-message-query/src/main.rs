@@ -1,3 +1,10 @@
-//! subscribeMessage.query: which message templates a user subscribed to, on Lambda.
+//! `subscribeMessage.query` on Lambda.
 
-fn main() {}
+use std::process::ExitCode;
+
+use function_kit::{no_powers, run};
+use subscribe_message_query::SubscribeMessageQuery;
+
+fn main() -> ExitCode {
+    run(no_powers(), |alipay, ()| SubscribeMessageQuery::new(alipay))
+}

@@ -5,19 +5,14 @@
 
 mod input;
 
-use std::time::Duration;
-
 use alipay_gateway::GatewayError;
 use alipay_gateway::methods::{Recipient, TemplateMessage};
 use function_kit::checked::UserIdKind;
 use function_kit::{Alipay, Caller, Failure, Function, Success};
-use function_tokens::{Begun, ClaimToken, Once, Tokens};
+use function_tokens::{Message, Tokens};
 use serde::{Deserialize, Serialize};
 
 pub use input::Input;
-
-/// How long a repeat with the same idempotency key gets the first answer.
-const REPEAT_WINDOW: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The function.
 #[derive(Debug, Clone)]
@@ -58,28 +53,6 @@ impl SubscribeMessageSend {
             trace_id: reply.trace_id().map(str::to_owned),
         })
     }
-
-    /// Sends by the one who holds the claim, and keeps the answer for repeats.
-    async fn send_once(
-        &self,
-        input: &Input,
-        caller: &Caller,
-        claim: ClaimToken,
-    ) -> Result<Fields, Failure> {
-        let answer = match self.send(input, caller).await {
-            // Nothing was sent to the user: after mending it, the same key may be used again. Of a "service unavailable" nobody
-            // knows that.
-            Err(error) if error.was_never_sent() || is_final_refusal(&error) => {
-                self.tokens.release(claim).await;
-                return Err(error.into());
-            }
-            answer => answer.map_err(Failure::from),
-        };
-        if let Err(error) = self.tokens.finish(claim, answer.as_ref()).await {
-            tracing::error!(%error, "the answer to an idempotency key could not be kept; its repeats hear of a timeout");
-        }
-        answer
-    }
 }
 
 impl Function for SubscribeMessageSend {
@@ -88,37 +61,26 @@ impl Function for SubscribeMessageSend {
     type Fields = Fields;
 
     async fn call(&self, input: Input, caller: &Caller) -> Result<Success<Fields>, Failure> {
-        let fields = match input.idempotency_key.as_deref() {
-            None => self.send(&input, caller).await?,
-            Some(key) => {
-                let once = Once {
-                    function: Self::NAME,
-                    key,
-                    same: &[
-                        &input.touser,
-                        match input.recipient_kind() {
-                            UserIdKind::UserId => "userId",
-                            UserIdKind::OpenId => "openId",
-                        },
-                        &input.template_id,
-                        input.page.as_deref().unwrap_or(""),
-                        input.form_id.as_deref().unwrap_or(""),
-                        input.data.as_str(),
-                    ],
-                    keep: REPEAT_WINDOW,
-                    takeover: false,
-                    mismatch: "idempotencyKey: was used for another message",
-                };
-                match self.tokens.begin(&once, &self.alipay, caller).await? {
-                    Begun::First(claim) => self.send_once(&input, caller, claim).await?,
-                    Begun::Repeat(answer) => answer?,
-                }
-            }
+        let message = Message {
+            function: Self::NAME,
+            idempotency_key: input.idempotency_key.as_deref(),
+            same: &[
+                &input.touser,
+                match input.recipient_kind() {
+                    UserIdKind::UserId => "userId",
+                    UserIdKind::OpenId => "openId",
+                },
+                &input.template_id,
+                input.page.as_deref().unwrap_or(""),
+                input.form_id.as_deref().unwrap_or(""),
+                input.data.as_str(),
+            ],
         };
+        let send = self.send(&input, caller);
+        let fields = self
+            .tokens
+            .send_once(&message, &self.alipay, caller, send)
+            .await?;
         Ok(Success::new("发送成功", fields))
     }
-}
-
-fn is_final_refusal(error: &GatewayError) -> bool {
-    matches!(error, GatewayError::Refused(refusal) if !refusal.is_transient())
 }

@@ -1,3 +1,11 @@
-//! user.getUserInfo: the profile of a user who granted auth_user, on Lambda.
+//! `user.getUserInfo` on Lambda.
 
-fn main() {}
+use std::process::ExitCode;
+
+use function_kit::run;
+use function_tokens::Tokens;
+use user_info::UserInfo;
+
+fn main() -> ExitCode {
+    run(Tokens::from_environment(), UserInfo::new)
+}

@@ -1,25 +1,22 @@
+mod exchange;
+
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use bytes::BytesMut;
-use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap};
+use reqwest::header::DATE;
+use rustls::crypto::SecureRandom;
 use tracing::Span;
 use url::Url;
 
-use crate::reply::verify_reply;
-use crate::request::{SignedRequest, signed_request};
-use crate::{App, Call, Deadline, GatewayError, Reply};
+use crate::certificate_download::DownloadedCertificates;
+use crate::{App, Call, Deadline, GatewayError, Reply, server_time, transport};
 
-/// Longer means an unreachable host; the gateway's own handshakes take some tens of milliseconds.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// For one call as a whole, further attempts included; the official Node SDK has the same.
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 /// Kept before the caller's deadline, for storing what came back and for the answer.
 const RESERVE: Duration = Duration::from_secs(1);
 /// With less than this a call is not started: it could be executed and its reply lost.
 const LEAST_TIME: Duration = Duration::from_millis(500);
-/// Real replies are a few KiB; content checks are the largest.
-const MAX_REPLY_BYTES: usize = 1024 * 1024;
 /// For opening a connection ahead of the first call.
 const PRECONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// Attempts of a repeatable call, the first included.
@@ -30,17 +27,19 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// Tells the wall-clock time.
 pub type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
 
-/// The client of the gateway. One per process; clones share its connections.
+/// The client of the gateway. One per process; clones share its connections, and the certificates of Alipay's that it fetched.
 #[derive(Clone)]
 pub struct Gateway {
     http: reqwest::Client,
     clock: Clock,
+    random: &'static dyn SecureRandom,
+    downloaded: Arc<DownloadedCertificates>,
 }
 
 /// The HTTP client could not be built.
 #[derive(Debug, thiserror::Error)]
 #[error("the gateway client could not be set up")]
-pub struct SetUpError(#[source] Box<dyn std::error::Error + Send + Sync>);
+pub struct SetUpError(#[source] pub(crate) Box<dyn std::error::Error + Send + Sync>);
 
 impl std::fmt::Debug for Gateway {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -54,25 +53,13 @@ impl Gateway {
     /// # Errors
     /// When the TLS library refuses its own defaults.
     pub fn new(clock: Clock) -> Result<Self, SetUpError> {
-        let roots = rustls::RootCertStore {
-            roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
-        };
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let tls = rustls::ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|error| SetUpError(error.into()))?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        let http = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls)
-            .http1_only()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .tcp_nodelay(true)
-            .build()
-            .map_err(|error| SetUpError(error.into()))?;
-        Ok(Self { http, clock })
+        Ok(Self {
+            clock,
+            random: provider.secure_random,
+            http: transport::client(provider)?,
+            downloaded: Arc::default(),
+        })
     }
 
     /// Opens a connection to `gateway` ahead of the first call, so that the call need not wait for the TLS handshake.
@@ -86,9 +73,23 @@ impl Gateway {
         }
     }
 
+    /// What time it is at `gateway`, to the second; `None` where its answer does not say. It is not signed, and good for comparing
+    /// clocks only. Takes 5 s at most.
+    ///
+    /// # Errors
+    /// [`GatewayError::Unreachable`] with the reason when nothing answers there.
+    pub async fn server_time(&self, gateway: &Url) -> Result<Option<SystemTime>, GatewayError> {
+        let mut root = gateway.clone();
+        root.set_path("/");
+        let asking = self.http.head(root).timeout(CALL_TIMEOUT);
+        let answer = transport::exchange(asking).await?;
+        Ok(answer.header(DATE.as_str()).and_then(server_time::parse))
+    }
+
     /// Makes one verified call. The span's `trace_id` field, where it has one, is filled in.
     ///
-    /// It takes 5 s at most, all attempts together, and ends 1 s before `deadline`.
+    /// It takes 5 s at most, all attempts together, and ends 1 s before `deadline`. Where the reply is signed with a newer
+    /// certificate of Alipay's than the configured one, fetching that is part of the call and of its time.
     ///
     /// A call that is not [`Call::repeatable`] is sent at most once. (A pooled connection that turns out to be dead before the
     /// request was written is replaced without notice; nothing was sent then.)
@@ -153,78 +154,13 @@ impl Gateway {
         call: &Call,
         limit: Deadline,
     ) -> Result<Reply, GatewayError> {
-        let now = (self.clock)();
-        let limit = limit.remaining(now);
-        if limit < LEAST_TIME {
+        let time = limit.remaining((self.clock)());
+        if time < LEAST_TIME {
             return Err(GatewayError::NoTimeLeft);
         }
-        let request = signed_request(app, call, now)?;
-        let (headers, body) = tokio::time::timeout(limit, self.post(app, request))
+        tokio::time::timeout(time, self.exchange(app, call, limit))
             .await
-            .map_err(|_| GatewayError::TimedOut)??;
-        verify_reply(
-            app,
-            call,
-            &body,
-            header(&headers, CONTENT_TYPE.as_str()),
-            header(&headers, "trace_id"),
-        )
-    }
-
-    async fn post(
-        &self,
-        app: &App,
-        request: SignedRequest,
-    ) -> Result<(HeaderMap, BytesMut), GatewayError> {
-        let mut url = app.gateway.clone();
-        url.set_query(Some(&request.query));
-        let content_type = format!(
-            "application/x-www-form-urlencoded;charset={}",
-            app.charset.as_str()
-        );
-        // After a freeze nothing has looked at the kept connections yet. Yielding lets the runtime see that one was closed
-        // meanwhile, and it is replaced; else the request would be written into it and count as sent.
-        tokio::task::yield_now().await;
-        let mut response = self
-            .http
-            .post(url)
-            .header(CONTENT_TYPE, content_type)
-            .header(ACCEPT, "application/json")
-            .body(request.body)
-            .send()
-            .await
-            .map_err(|error| transport("the connection failed", error))?;
-        if response.status() != reqwest::StatusCode::OK {
-            return Err(GatewayError::unreachable(
-                "the gateway answered with an HTTP error",
-            ));
-        }
-        let mut body = BytesMut::new();
-        while let Some(chunk) = response
-            .chunk()
-            .await
-            .map_err(|error| transport("the reply broke off", error))?
-        {
-            if body.len() + chunk.len() > MAX_REPLY_BYTES {
-                return Err(GatewayError::unreachable("the reply is longer than 1 MiB"));
-            }
-            body.extend_from_slice(&chunk);
-        }
-        Ok((std::mem::take(response.headers_mut()), body))
-    }
-}
-
-fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    headers.get(name).and_then(|value| value.to_str().ok())
-}
-
-/// The URL holds the whole signed query, so it is taken out of the error.
-fn transport(reason: &'static str, error: reqwest::Error) -> GatewayError {
-    let sent = !(error.is_connect() || error.is_builder());
-    GatewayError::Unreachable {
-        reason,
-        sent,
-        source: Some(error.without_url().into()),
+            .map_err(|_| GatewayError::TimedOut)?
     }
 }
 

@@ -36,6 +36,12 @@ pub enum GatewayError {
         /// What is missing or of the wrong form; never a value.
         reason: String,
     },
+    /// The call cannot be made with the app's settings, or not in its protocol. Nothing was sent.
+    #[error("the request could not be built: {reason}")]
+    Unbuildable {
+        /// Which setting or argument is missing or does not fit.
+        reason: &'static str,
+    },
     /// An argument holds a character that the app's charset cannot express. Nothing was sent.
     #[error("{0}")]
     Unencodable(#[from] alipay_signing::Unmappable),
@@ -49,7 +55,7 @@ pub enum GatewayError {
 #[derive(Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, thiserror::Error)]
 #[error("{code} {}", sub_code.as_deref().unwrap_or("without sub_code"))]
 pub struct Refusal {
-    /// The gateway's code, such as `40002`.
+    /// The gateway's code, such as `40002`. Protocol V3 has no such number: there it is the one that V2 answers in the same case.
     pub code: String,
     /// The precise reason, such as `isv.code-invalid`; absent for a few gateway errors.
     pub sub_code: Option<String>,
@@ -57,8 +63,13 @@ pub struct Refusal {
     pub msg: String,
     /// Text for `sub_code`. Its wording is not stable, and it may quote the request.
     pub sub_msg: Option<String>,
-    /// The `trace_id` header, which Alipay's support asks for.
-    pub trace_id: Option<String>,
+    /// The header `trace_id` (in V3 `alipay-trace-id`), which Alipay's support asks for. Boxed, because every `Result` on the way carries
+    /// the space for a refusal.
+    pub trace_id: Option<Box<str>>,
+    /// Whether the refusal came with a signature, and the signature was right: then the configured key of Alipay's is the right
+    /// one. Many errors are unsigned, so `false` says nothing about the key.
+    #[serde(default)]
+    pub verified: bool,
 }
 
 impl fmt::Debug for Refusal {
@@ -70,6 +81,7 @@ impl fmt::Debug for Refusal {
             .field("msg", &self.msg)
             .field("has_sub_msg", &self.sub_msg.is_some())
             .field("trace_id", &self.trace_id)
+            .field("verified", &self.verified)
             .finish()
     }
 }
@@ -108,6 +120,10 @@ impl GatewayError {
         }
     }
 
+    pub(crate) fn unbuildable(reason: &'static str) -> Self {
+        Self::Unbuildable { reason }
+    }
+
     pub(crate) fn unverified(reason: &'static str) -> Self {
         Self::Unverified { reason }
     }
@@ -120,6 +136,7 @@ impl GatewayError {
             Self::Refused(refusal) => refusal.is_transient(),
             Self::Unverified { .. }
             | Self::Malformed { .. }
+            | Self::Unbuildable { .. }
             | Self::Unencodable(_)
             | Self::Signing(_) => false,
         }
@@ -129,7 +146,10 @@ impl GatewayError {
     pub fn was_never_sent(&self) -> bool {
         match self {
             Self::Unreachable { sent, .. } => !sent,
-            Self::NoTimeLeft | Self::Unencodable(_) | Self::Signing(_) => true,
+            Self::NoTimeLeft
+            | Self::Unbuildable { .. }
+            | Self::Unencodable(_)
+            | Self::Signing(_) => true,
             Self::TimedOut
             | Self::Unverified { .. }
             | Self::Refused(_)

@@ -92,6 +92,11 @@ const BY_SUB_CODE: &[(MendedBy, &str, &str)] = &[
     ),
     (
         Others,
+        "aop.invalid-app-auth-token-no-api",
+        "the merchant's authorisation does not cover this method; let the merchant authorise again with it",
+    ),
+    (
+        Others,
         "aop.no-product-reg-by-partner",
         "the merchant has not signed the product that this method needs",
     ),
@@ -105,6 +110,11 @@ const BY_SUB_CODE: &[(MendedBy, &str, &str)] = &[
         Others,
         "isv.missing-signature-config",
         "no public key is uploaded for this appid in Alipay's console",
+    ),
+    (
+        Others,
+        "isv.missing-default-signature-type",
+        "no way of signing is set for this appid in Alipay's console (接口加签方式)",
     ),
     (
         Others,
@@ -140,6 +150,16 @@ const BY_SUB_CODE: &[(MendedBy, &str, &str)] = &[
         Caller,
         "isv.invalid-parameter",
         "an argument breaks a rule of the method; sub_msg names it",
+    ),
+    (
+        Caller,
+        "INVALID_PARAMETER",
+        "an argument breaks a rule of the method; sub_msg names it",
+    ),
+    (
+        Others,
+        "SYSTEM_ERROR",
+        "Alipay's service is unavailable; try again later",
     ),
     (
         Others,
@@ -316,6 +336,79 @@ const BY_SUB_CODE: &[(MendedBy, &str, &str)] = &[
         Others,
         "NO_BIND_PUBLIC_APP",
         "the app has no life account bound; see the console",
+    ),
+    // alipay.open.auth.token.app
+    (
+        Others,
+        "APP_NOT_ISV",
+        "this appid is no third-party app (第三方应用) in Alipay's console",
+    ),
+    (
+        Caller,
+        "AUTH_CODE_NOT_EXIST",
+        "the app_auth_code is unknown or belongs to another environment; let the merchant authorise again",
+    ),
+    (
+        Caller,
+        "AUTH_CODE_NOT_VALID",
+        "the app_auth_code was used or has expired; let the merchant authorise again",
+    ),
+    (
+        Caller,
+        "APP_ID_NOT_CONSISTENT",
+        "the code or token belongs to another ISV's app; check appid",
+    ),
+    (
+        Caller,
+        "GRANT_TYPE_INVALID",
+        "grant_type must be authorization_code or refresh_token",
+    ),
+    (
+        Others,
+        "REFRESH_TOKEN_NOT_VALID",
+        "the merchant's refresh token was used or revoked; let the merchant authorise again",
+    ),
+    (
+        Others,
+        "REFRESH_TOKEN_NOT_EXIST",
+        "the merchant's refresh token is unknown; let the merchant authorise again",
+    ),
+    (
+        Others,
+        "REFRESH_TOKEN_TIME_OUT",
+        "the merchant's refresh token has expired; let the merchant authorise again",
+    ),
+    (
+        Others,
+        "AUTH_TOKEN_NOT_FOUND",
+        "the merchant's authorisation is unknown; let the merchant authorise again",
+    ),
+    (
+        Others,
+        "AUTH_TOKEN_NOT_EXISTED",
+        "the merchant's app_auth_token is unknown; let the merchant authorise again",
+    ),
+    (
+        Others,
+        "AUTH_TOKEN_NOT_CONSISTENT",
+        "the merchant's app_auth_token belongs to another ISV's app",
+    ),
+    // alipay.open.app.messagetemplate.subscribe.query
+    (Caller, "MSG_TEMPLATE_INVALID", "a template id is not valid"),
+    (
+        Caller,
+        "MSG_TEMPLATE_NOT_EXIST",
+        "a template id does not exist or does not belong to this appid",
+    ),
+    (
+        Caller,
+        "OPENID_INVALID",
+        "the openId is not one of this app; an openId of another app never is",
+    ),
+    (
+        Caller,
+        "SUBSCRIBE_TEMPLATE_OVER_LIMIT",
+        "too many templates; ask for three at most",
     ),
     // trades
     (

@@ -2,15 +2,21 @@
 
 mod app;
 mod call;
+mod certificate_download;
 mod client;
 mod deadline;
 mod error;
+mod front_end_data;
 mod hints;
+mod key_needed;
 mod reply;
 mod request;
+mod server_time;
+mod transport;
 mod unique_json;
 
 pub mod methods;
+pub mod v3;
 
 pub use app::{
     App, AppCertificates, GatewayAddressError, PRODUCTION, Protocol, SANDBOX, gateway_address,
@@ -19,6 +25,8 @@ pub use call::Call;
 pub use client::{Clock, Gateway, SetUpError};
 pub use deadline::Deadline;
 pub use error::{GatewayError, Refusal};
+pub use front_end_data::{FrontEndContent, FrontEndData, FrontEndDataError, OpeningFault};
 pub use hints::hint;
-pub use reply::{Reply, verify_reply};
+pub use key_needed::KeyNeeded;
+pub use reply::{Reply, UnverifiedReply};
 pub use request::{SignedRequest, signed_request, timestamp};

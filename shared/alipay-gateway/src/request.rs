@@ -1,5 +1,6 @@
-//! From a call to the signed text that goes over the wire. Pure: the time is an argument.
+//! V2: from a call to the signed text that goes over the wire. Pure: the time is an argument.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
@@ -14,7 +15,9 @@ const TIMESTAMP: &[BorrowedFormatItem<'_>] =
 
 /// Names that go into the URL's query. `charset` must be there, because the gateway needs it to decode the body; access tokens
 /// (`auth_token`, `app_auth_token`) are public parameters too but go into the body, as URLs end up in logs.
-const IN_QUERY: [&str; 10] = [
+const IN_QUERY: [&str; 12] = [
+    "alipay_root_cert_sn",
+    "app_cert_sn",
     "app_id",
     "charset",
     "format",
@@ -26,6 +29,9 @@ const IN_QUERY: [&str; 10] = [
     "timestamp",
     "version",
 ];
+
+/// The protocol's own names that not every request has. An argument of such a name is not sent either.
+const OPTIONAL: [&str; 3] = ["alipay_root_cert_sn", "app_cert_sn", "encrypt_type"];
 
 /// A request as it goes over the wire.
 #[derive(Clone, PartialEq, Eq)]
@@ -47,22 +53,31 @@ pub fn timestamp(now: SystemTime) -> String {
 /// Builds and signs the request of `call` as sent at `now`.
 ///
 /// # Errors
-/// [`GatewayError::Unencodable`] when an argument cannot be expressed in the app's charset; [`GatewayError::Signing`] when the
-/// key cannot sign.
+/// [`GatewayError::Unbuildable`] when the call is to be encrypted and cannot be; [`GatewayError::Unencodable`] when an argument
+/// cannot be expressed in the app's charset; [`GatewayError::Signing`] when the key cannot sign.
 pub fn signed_request(
     app: &App,
     call: &Call,
     now: SystemTime,
 ) -> Result<SignedRequest, GatewayError> {
     let timestamp = timestamp(now);
+    let biz_content = biz_content(app, call)?;
     // The protocol's own names are inserted last: an argument can never replace one.
     let mut parameters: BTreeMap<&str, &str> = call
         .fields
         .iter()
         .map(|(name, value)| (name.as_str(), value.as_str()))
+        .filter(|(name, _)| !OPTIONAL.contains(name))
         .collect();
-    if let Some(biz_content) = &call.biz_content {
+    if let Some(biz_content) = &biz_content {
         parameters.insert("biz_content", biz_content);
+    }
+    if call.encrypted {
+        parameters.insert("encrypt_type", "AES");
+    }
+    if let Some(certificates) = &app.certificates {
+        parameters.insert("app_cert_sn", &certificates.app_serial_number);
+        parameters.insert("alipay_root_cert_sn", certificates.roots.serial_numbers());
     }
     parameters.extend([
         ("app_id", app.app_id.as_str()),
@@ -89,6 +104,27 @@ pub fn signed_request(
         query: form_encode(query, app.charset)?,
         body: form_encode(body, app.charset)?,
     })
+}
+
+/// The call's `biz_content`, as its ciphertext where it is to be encrypted. What is signed is the ciphertext.
+fn biz_content<'a>(app: &App, call: &'a Call) -> Result<Option<Cow<'a, str>>, GatewayError> {
+    if !call.encrypted {
+        return Ok(call.biz_content.as_deref().map(Cow::Borrowed));
+    }
+    let plaintext = call.biz_content.as_deref().filter(|text| !text.is_empty());
+    let plaintext = plaintext.ok_or_else(|| {
+        GatewayError::unbuildable("a call without biz_content has nothing to encrypt")
+    })?;
+    encrypted(app, plaintext).map(|text| Some(Cow::Owned(text)))
+}
+
+/// The ciphertext of `plaintext` in the app's charset.
+pub(crate) fn encrypted(app: &App, plaintext: &str) -> Result<String, GatewayError> {
+    let key = app.content_key.as_ref().ok_or_else(|| {
+        GatewayError::unbuildable("encryption is asked for and the app has no aesKey")
+    })?;
+    key.encrypt(&app.charset.encode(plaintext)?)
+        .map_err(|_| GatewayError::unbuildable("the content could not be encrypted"))
 }
 
 #[cfg(test)]

@@ -9,6 +9,8 @@ use std::fmt;
 use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
+use crate::GatewayError;
+
 /// Why a text was not read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Misbuilt {
@@ -29,6 +31,15 @@ impl Misbuilt {
         } else {
             // Such as `502 Bad Gateway`, which only begins like JSON.
             Self::NotJson
+        }
+    }
+}
+
+impl From<Misbuilt> for GatewayError {
+    fn from(misbuilt: Misbuilt) -> Self {
+        match misbuilt {
+            Misbuilt::NotJson => Self::unreachable("what came back is not a reply of the gateway"),
+            Misbuilt::Ambiguous(reason) => Self::unverified(reason),
         }
     }
 }

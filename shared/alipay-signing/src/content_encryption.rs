@@ -16,17 +16,22 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
+use crate::key_text::{self, KeyError};
+
 /// Bytes of the key that the console shows (接口内容加密方式).
 const KEY_BYTES: usize = 16;
 const BLOCK_BYTES: usize = 16;
 
-/// An app's AES key. Cloning copies it; `Debug` shows nothing of it, and it is zeroized when dropped.
+/// An app's AES key. Cloning copies it; `Debug` shows nothing of it, and it is overwritten when it is dropped.
 #[derive(Clone)]
 pub struct ContentKey(Zeroizing<[u8; KEY_BYTES]>);
 
 /// Why a text is not an AES key that can be used. Never holds the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ContentKeyError {
+    /// Nothing but white space.
+    #[error("the AES key is empty: copy it from the console (接口内容加密方式)")]
+    Empty,
     /// Characters that base64 has not, or a text that was cut.
     #[error("the AES key is not base64: copy it whole from the console (接口内容加密方式)")]
     NotBase64,
@@ -52,18 +57,22 @@ pub struct EncryptError;
 pub struct DecryptError;
 
 impl ContentKey {
-    /// Reads the key as the console shows it: 16 bytes in base64. White space around it is free.
+    /// Reads the key as the console shows it: 16 bytes in base64. As with the RSA keys, white space and line ends (also written
+    /// as the two characters `\n`) are free, and the final `=` may be missing.
     ///
     /// # Errors
     /// [`ContentKeyError`] says what is wrong, never the text.
     pub fn from_text(text: &str) -> Result<Self, ContentKeyError> {
-        let bytes = STANDARD
-            .decode(text.trim())
-            .map(Zeroizing::new)
-            .map_err(|_| ContentKeyError::NotBase64)?;
-        let key = <[u8; KEY_BYTES]>::try_from(bytes.as_slice())
-            .map_err(|_| ContentKeyError::WrongLength { bytes: bytes.len() })?;
-        Ok(Self(Zeroizing::new(key)))
+        let bytes = match key_text::decode_base64(text) {
+            Err(KeyError::Empty) => return Err(ContentKeyError::Empty),
+            decoded => decoded.map_err(|_| ContentKeyError::NotBase64)?,
+        };
+        if bytes.len() != KEY_BYTES {
+            return Err(ContentKeyError::WrongLength { bytes: bytes.len() });
+        }
+        let mut key = Zeroizing::new([0; KEY_BYTES]);
+        key.copy_from_slice(&bytes);
+        Ok(Self(key))
     }
 
     /// The ciphertext of `plaintext` in standard base64 on one line: what is sent as `biz_content` with `encrypt_type=AES`.

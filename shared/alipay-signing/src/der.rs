@@ -1,6 +1,7 @@
-//! As much DER as it takes to tell what kind of key a user pasted. The keys themselves are parsed
-//! and checked by aws-lc.
+//! As much DER as it takes to tell what kind of key a user pasted, and to read a certificate. The
+//! keys themselves are parsed and checked by aws-lc.
 
+pub(crate) const BOOLEAN: u8 = 0x01;
 pub(crate) const INTEGER: u8 = 0x02;
 pub(crate) const BIT_STRING: u8 = 0x03;
 pub(crate) const OCTET_STRING: u8 = 0x04;
@@ -25,7 +26,7 @@ impl<'a> Reader<'a> {
         let (length, after_length) = if first < 0x80 {
             (usize::from(first), after_length)
         } else {
-            // Keys are far under 64 KiB: two length bytes are enough.
+            // Keys and certificates are far under 64 KiB: two length bytes are enough.
             let count = usize::from(first & 0x7f);
             if count == 0 || count > 2 {
                 return None;
@@ -51,6 +52,13 @@ impl<'a> Reader<'a> {
                 None
             }
         }
+    }
+
+    /// The next element as it was written, tag and length included.
+    pub(crate) fn whole_element(&mut self) -> Option<&'a [u8]> {
+        let before = self.rest;
+        self.element()?;
+        before.get(..before.len() - self.rest.len())
     }
 
     pub(crate) fn sequence(&mut self) -> Option<Reader<'a>> {

@@ -81,7 +81,11 @@ pub(crate) enum KeyStructure<'a> {
 /// when they were written as the two characters `\n`, as happens to keys in JSON and environment
 /// variables. A PEM label is not trusted: many tools write the wrong one.
 pub(crate) fn decode_text(text: &str) -> Result<Zeroizing<Vec<u8>>, KeyError> {
-    let body = without_pem_lines(text)?;
+    decode_base64(without_pem_lines(text)?)
+}
+
+/// The bytes of base64 with free white space, line ends (also written as `\n`) and padding.
+pub(crate) fn decode_base64(body: &str) -> Result<Zeroizing<Vec<u8>>, KeyError> {
     // Reserved whole, so that growing leaves no copy of a key behind.
     let mut compact = Zeroizing::new(Vec::with_capacity(body.len()));
     let mut characters = body.chars().peekable();

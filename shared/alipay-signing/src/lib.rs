@@ -3,6 +3,7 @@
 mod charset;
 mod der;
 mod key_text;
+mod legacy_md5;
 mod legacy_sha1;
 mod parameters;
 mod signing_key;

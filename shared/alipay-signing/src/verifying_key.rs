@@ -49,6 +49,11 @@ impl VerifyingKey {
     /// Takes what aws-lc takes, weak exponents too.
     pub(crate) fn from_pkcs1(pkcs1: &[u8]) -> Result<Self, KeyError> {
         let (modulus, exponent) = modulus_and_exponent(pkcs1)?;
+        Self::from_components(modulus, exponent)
+    }
+
+    /// Takes what aws-lc takes, both without leading zeros.
+    pub(crate) fn from_components(modulus: &[u8], exponent: &[u8]) -> Result<Self, KeyError> {
         let components = RsaPublicKeyComponents {
             n: modulus,
             e: exponent,
@@ -93,7 +98,7 @@ impl VerifyingKey {
     }
 }
 
-fn modulus_and_exponent(pkcs1: &[u8]) -> Result<(&[u8], &[u8]), KeyError> {
+pub(crate) fn modulus_and_exponent(pkcs1: &[u8]) -> Result<(&[u8], &[u8]), KeyError> {
     let mut document = Reader::new(pkcs1);
     let mut fields = document.sequence().ok_or(KeyError::Malformed)?;
     let modulus = fields.positive_integer().ok_or(KeyError::Malformed)?;

@@ -1,9 +1,10 @@
+use std::borrow::Cow;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
-use alipay_gateway::{App, Call, Clock, Deadline, Gateway, GatewayError, Reply};
+use alipay_gateway::{App, Call, Clock, Deadline, Gateway, GatewayError, Refusal, Reply};
 use alipay_signing::SigningKey;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Mutex;
@@ -11,6 +12,7 @@ use tokio::sync::Mutex;
 use crate::apps::{AppSettings, Apps};
 use crate::event::Door;
 use crate::failure::with_causes;
+use crate::findings::{Finding, Verdict, findings};
 use crate::secrets::Location;
 use crate::settings::{StartUpError, setting};
 use crate::{Failure, Outcome};
@@ -45,6 +47,16 @@ pub struct SelectedApp {
     settings: Arc<AppSettings>,
     /// The caller's own key, where the deployment allows one.
     own_key: Option<App>,
+    /// The caller's `needEncrypt`; without one the app's own setting holds.
+    need_encrypt: Option<bool>,
+}
+
+/// What an input says about the app: which one it is, and how it is spoken for.
+#[derive(Default)]
+pub(crate) struct Choice<'a> {
+    pub app_id: Option<&'a str>,
+    pub private_key: Option<&'a SecretString>,
+    pub need_encrypt: Option<bool>,
 }
 
 impl SelectedApp {
@@ -58,8 +70,42 @@ impl SelectedApp {
         &self.settings
     }
 
+    /// The same app without the caller's `needEncrypt`: for calls that are not what the caller asked for, such as the refresh of
+    /// a stored token on the way to it.
+    #[must_use]
+    pub fn for_upkeep(&self) -> Self {
+        Self {
+            need_encrypt: None,
+            ..self.clone()
+        }
+    }
+
     fn gateway_app(&self) -> &App {
         self.own_key.as_ref().unwrap_or(&self.settings.app)
+    }
+
+    /// `call`, marked as encrypted where that is wished. The app's default is for calls that have something to encrypt; a wish of
+    /// the caller's own is never dropped in silence.
+    fn with_encryption<'a>(
+        &self,
+        settings: &AppSettings,
+        call: &'a Call,
+    ) -> Result<Cow<'a, Call>, GatewayError> {
+        if self.need_encrypt == Some(true) && call.biz_content.is_none() {
+            return Err(GatewayError::Unbuildable {
+                reason: "needEncrypt was asked for, and this method has no biz_content that could be encrypted; leave needEncrypt out",
+            });
+        }
+        let encrypted = self
+            .need_encrypt
+            .unwrap_or(call.encrypted || (settings.need_encrypt && call.biz_content.is_some()));
+        if encrypted == call.encrypted {
+            return Ok(Cow::Borrowed(call));
+        }
+        Ok(Cow::Owned(Call {
+            encrypted,
+            ..call.clone()
+        }))
     }
 }
 
@@ -96,6 +142,7 @@ impl Alipay {
     ) -> Result<Self, StartUpError> {
         let location = Location::File(file);
         let apps = load(&location).await?;
+        log_findings(&apps, clock());
         Ok(Self::with(gateway, apps, clock, Some(location), false))
     }
 
@@ -129,6 +176,7 @@ impl Alipay {
         let gateway = Gateway::new(clock.clone())?;
         let location = Location::from_settings(CONFIG_FILE, CONFIG_SECRET)?;
         let apps = load(&location).await?;
+        log_findings(&apps, clock());
         if let Some(default) = apps.get(None) {
             gateway.open_connection(&default.app.gateway).await;
         }
@@ -142,14 +190,9 @@ impl Alipay {
         ))
     }
 
-    /// The app that an input's `appid` and `privateKey` choose.
-    pub(crate) fn select(
-        &self,
-        app_id: Option<&str>,
-        private_key: Option<&SecretString>,
-        door: Door,
-    ) -> Result<SelectedApp, Failure> {
-        if private_key.is_some() && (door == Door::Http || !self.shared.allow_caller_keys) {
+    /// The app that an input's `appid`, `privateKey` and `needEncrypt` choose.
+    pub(crate) fn select(&self, choice: &Choice<'_>, door: Door) -> Result<SelectedApp, Failure> {
+        if choice.private_key.is_some() && (door == Door::Http || !self.shared.allow_caller_keys) {
             return Err(Failure::forbidden(match door {
                 Door::Http => "privateKey: never accepted over HTTP; keys stay on the server",
                 Door::Direct => {
@@ -159,43 +202,56 @@ impl Alipay {
         }
         let settings = self
             .apps()
-            .get(app_id)
+            .get(choice.app_id)
             .cloned()
             .ok_or_else(|| Failure::new(Outcome::UnknownApp))?;
-        let own_key = private_key
-            .map(|text| {
-                SigningKey::from_text(text.expose_secret())
-                    .map(|signing_key| App {
-                        signing_key,
-                        ..settings.app.clone()
-                    })
-                    .map_err(|error| Failure::invalid("privateKey", error.to_string()))
-            })
+        let own_key = choice
+            .private_key
+            .map(|text| with_own_key(&settings.app, text))
             .transpose()?;
-        Ok(SelectedApp { settings, own_key })
+        if choice.need_encrypt == Some(true) && settings.app.content_key.is_none() {
+            return Err(Failure::invalid(
+                "needEncrypt",
+                "this app has no AES key; set its aesKey in the document of apps (接口内容加密方式 in Alipay's console), or leave needEncrypt out",
+            ));
+        }
+        Ok(SelectedApp {
+            settings,
+            own_key,
+            need_encrypt: choice.need_encrypt,
+        })
     }
 
     /// Makes one verified call for `app`.
     ///
-    /// When the gateway says that the signature is wrong, the configuration is read again, at most once a minute; if the app's key
-    /// did change, the call is made once more with it. That is safe for every call: a request with a wrong signature was not
+    /// Its contents are encrypted if the caller's `needEncrypt` says so, else if the app's does.
+    ///
+    /// When the gateway says that the signature or a certificate's serial number is wrong, the configuration is read again, at most once a minute; if the app's key
+    /// or certificates did change, the call is made once more with them. That is safe for every call: a request with a wrong signature was not
     /// executed.
     ///
     /// # Errors
-    /// As [`Gateway::call`].
+    /// As [`Gateway::call`]; [`GatewayError::Unbuildable`] when the caller wishes a call encrypted that has no contents.
     pub async fn call(
         &self,
         app: &SelectedApp,
         call: &Call,
         deadline: Deadline,
     ) -> Result<Reply, GatewayError> {
-        let result = self.gateway.call(app.gateway_app(), call, deadline).await;
+        let marked = app.with_encryption(&app.settings, call)?;
+        let result = self
+            .gateway
+            .call(app.gateway_app(), &marked, deadline)
+            .await;
         match &result {
             Err(GatewayError::Refused(refusal))
-                if refusal.is_wrong_signature() && app.own_key.is_none() =>
+                if names_an_old_setting(refusal) && app.own_key.is_none() =>
             {
                 match self.changed_app(app).await {
-                    Some(changed) => self.gateway.call(&changed.app, call, deadline).await,
+                    Some(changed) => {
+                        let marked = app.with_encryption(&changed, call)?;
+                        self.gateway.call(&changed.app, &marked, deadline).await
+                    }
                     None => result,
                 }
             }
@@ -206,14 +262,8 @@ impl Alipay {
     /// The configured app ids, the default one first.
     pub fn app_ids(&self) -> Vec<String> {
         let apps = self.apps();
-        let default = apps.get(None).map(|app| app.app.app_id.clone());
-        let mut others: Vec<_> = apps
-            .ids()
-            .filter(|id| Some(*id) != default.as_deref())
-            .map(str::to_owned)
-            .collect();
-        others.sort_unstable();
-        default.into_iter().chain(others).collect()
+        let ids = apps.in_order().into_iter().map(|app| &app.app.app_id);
+        ids.cloned().collect()
     }
 
     /// The wall-clock time.
@@ -229,13 +279,11 @@ impl Alipay {
             .clone()
     }
 
-    /// The settings of `app` from a fresh reading, if they hold another key.
+    /// The settings of `app` from a fresh reading, if they make another signature.
     async fn changed_app(&self, app: &SelectedApp) -> Option<Arc<AppSettings>> {
         self.reload_at_most_once_a_minute().await;
         let fresh = self.apps().get(Some(app.id())).cloned()?;
-        let same =
-            fresh.app.signing_key.verifying_key() == app.settings.app.signing_key.verifying_key();
-        (!same).then_some(fresh)
+        (!sign_alike(&fresh.app, &app.settings.app)).then_some(fresh)
     }
 
     async fn reload_at_most_once_a_minute(&self) {
@@ -254,6 +302,7 @@ impl Alipay {
         *last_reload = Some(now);
         match load(location).await {
             Ok(apps) => {
+                log_findings(&apps, now);
                 *self
                     .shared
                     .apps
@@ -269,6 +318,69 @@ impl Alipay {
                     error,
                     "the document of apps could not be read again; the loaded one stays"
                 );
+            }
+        }
+    }
+}
+
+/// `app` with the key that a caller brings.
+fn with_own_key(app: &App, text: &SecretString) -> Result<App, Failure> {
+    if app.certificates.is_some() {
+        return Err(Failure::invalid(
+            "privateKey",
+            "this app is in certificate mode, and its certificate belongs to the configured key; leave privateKey out",
+        ));
+    }
+    SigningKey::from_text(text.expose_secret())
+        .map(|signing_key| App {
+            signing_key,
+            ..app.clone()
+        })
+        .map_err(|error| Failure::invalid("privateKey", error.to_string()))
+}
+
+/// Whether the gateway refused how the call was signed, and so did not execute it: its signature, or a certificate that it
+/// names.
+fn names_an_old_setting(refusal: &Refusal) -> bool {
+    let sub_code = refusal.sub_code.as_deref().unwrap_or_default();
+    refusal.is_wrong_signature() || sub_code.contains("-cert-")
+}
+
+/// Whether the gateway would judge the signatures of both alike.
+fn sign_alike(one: &App, other: &App) -> bool {
+    let serial_numbers = |app: &App| {
+        app.certificates.as_ref().map(|certificates| {
+            (
+                certificates.app_serial_number.clone(),
+                certificates.roots.serial_numbers().to_owned(),
+            )
+        })
+    };
+    one.signing_key.verifying_key() == other.signing_key.verifying_key()
+        && serial_numbers(one) == serial_numbers(other)
+        && one.sign_type == other.sign_type
+        && one.protocol == other.protocol
+        && one.gateway == other.gateway
+}
+
+/// What is wrong or will soon be, once for each reading of the document. Nothing of it ends the process: the other apps go on.
+fn log_findings(apps: &Apps, now: SystemTime) {
+    for Finding {
+        app_id,
+        field,
+        verdict,
+        what,
+        mend,
+    } in findings(apps, now)
+    {
+        let mend = mend.unwrap_or_default();
+        match verdict {
+            Verdict::Right => {}
+            Verdict::Doubtful => {
+                tracing::warn!(appid = app_id, field, what, mend, "look at this setting");
+            }
+            Verdict::Wrong => {
+                tracing::error!(appid = app_id, field, what, mend, "this setting is wrong");
             }
         }
     }

@@ -1,16 +1,21 @@
 //! The document of apps: which Alipay apps this deployment speaks for, with their keys.
 
+mod certificates;
+mod entry;
+
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
-use alipay_gateway::{App, gateway_address};
-use alipay_signing::{Charset, SignType, SigningKey, VerifyingKey};
+use alipay_gateway::App;
+use alipay_signing::certificate::Certificate;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
 use crate::content_check::ContentCheck;
 use crate::typed_json::{self, Misfit};
+pub(crate) use certificates::is_alipays_sandbox;
+use entry::{AppEntry, Place};
 
 /// A document of apps that cannot be used. Names the field and the mend, never a value.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -45,6 +50,12 @@ impl From<Misfit> for AppsError {
 pub struct AppSettings {
     /// What the gateway calls need.
     pub app: App,
+    /// The app's own certificate in certificate mode; absent in key mode.
+    pub app_certificate: Option<Certificate>,
+    /// Whether calls that say nothing about it have their contents encrypted.
+    pub need_encrypt: bool,
+    /// The merchant's partner id (PID): 16 digits that begin with 2088.
+    pub pid: Option<String>,
     /// The page that a mini code opens when the call names none.
     pub home_page: Option<String>,
     /// Which methods `request` may call for this app: names, or prefixes ending in `.*`.
@@ -79,6 +90,26 @@ impl Apps {
             None => Some(&self.default),
             Some(app_id) => self.by_id.get(app_id),
         }
+    }
+
+    /// The app that calls are for that name none.
+    pub fn default_app(&self) -> &AppSettings {
+        &self.default
+    }
+
+    /// All apps: the default one first, the others in the order of their ids.
+    pub fn in_order(&self) -> Vec<&AppSettings> {
+        let default = &self.default.app.app_id;
+        let mut others: Vec<&AppSettings> = self
+            .by_id
+            .values()
+            .map(AsRef::as_ref)
+            .filter(|app| app.app.app_id != *default)
+            .collect();
+        others.sort_unstable_by_key(|app| app.app.app_id.as_str());
+        std::iter::once(self.default.as_ref())
+            .chain(others)
+            .collect()
     }
 
     /// The configured app ids, in no particular order.
@@ -130,7 +161,10 @@ impl Apps {
         let mut by_id = HashMap::new();
         let mut only = None;
         for (path, entry) in entries {
-            let settings = Arc::new(entry.build(&path, folder)?);
+            let settings = Arc::new(entry.build(Place {
+                path: &path,
+                folder,
+            })?);
             let id = settings.app.app_id.clone();
             only.get_or_insert_with(|| settings.clone());
             if by_id.insert(id, settings).is_some() {
@@ -193,165 +227,4 @@ struct VkOauth {
 struct VkAlipay {
     #[serde(default)]
     list: Vec<AppEntry>,
-}
-
-/// One app as written. Unknown members are refused, so that a misspelt one is not taken for absent.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct AppEntry {
-    appid: Option<String>,
-    private_key: Option<KeySource>,
-    alipay_public_key: Option<KeySource>,
-    app_cert: Option<KeySource>,
-    alipay_cert: Option<KeySource>,
-    alipay_root_cert: Option<KeySource>,
-    aes_key: Option<SecretString>,
-    gateway: Option<String>,
-    sign_type: Option<String>,
-    charset: Option<String>,
-    pid: Option<String>,
-    home_page: Option<String>,
-    content_check: Option<ContentCheck>,
-    #[serde(default)]
-    request_methods: Vec<String>,
-    /// uni-id names the key's encoding; every encoding loads without it.
-    #[serde(rename = "keyType")]
-    _key_type: Option<serde::de::IgnoredAny>,
-}
-
-/// A key inline, or `{"file":"path"}`.
-#[derive(Deserialize)]
-#[serde(untagged, expecting = "must be a text or {\"file\":\"path\"}")]
-enum KeySource {
-    Inline(SecretString),
-    File { file: PathBuf },
-}
-
-impl KeySource {
-    fn text(&self, folder: Option<&Path>) -> Result<SecretString, String> {
-        match self {
-            Self::Inline(text) => Ok(text.clone()),
-            Self::File { file } => {
-                let folder = folder.ok_or("a file can be named only in a local document; put the key itself into the secret")?;
-                std::fs::read_to_string(folder.join(file))
-                    .map(SecretString::from)
-                    .map_err(|error| format!("the file cannot be read: {error}"))
-            }
-        }
-    }
-}
-
-impl AppEntry {
-    fn build(self, path: &str, folder: Option<&Path>) -> Result<AppSettings, AppsError> {
-        let wrong =
-            |field: &str, problem: String| AppsError::new(format!("{path}.{field}"), problem);
-
-        let app_id = self
-            .appid
-            .filter(|id| !id.is_empty())
-            .ok_or_else(|| wrong("appid", "is missing".to_owned()))?;
-        if app_id.len() > 32 || !app_id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-            return Err(wrong(
-                "appid",
-                "must be Alipay's app id: at most 32 letters and digits, 16 digits as a rule"
-                    .to_owned(),
-            ));
-        }
-        // They are read so that a document written for certificate mode says what is wrong with it instead of being half used.
-        if self.app_cert.is_some() || self.alipay_cert.is_some() || self.alipay_root_cert.is_some()
-        {
-            let field = if self.app_cert.is_some() {
-                "appCert"
-            } else if self.alipay_cert.is_some() {
-                "alipayCert"
-            } else {
-                "alipayRootCert"
-            };
-            return Err(wrong(field, "certificate mode is not supported by this version; use key mode (密钥) with alipayPublicKey".to_owned()));
-        }
-        let _ = (self.aes_key, self.pid);
-
-        let key_text = |field: &str, source: Option<KeySource>, missing: &str| {
-            source
-                .ok_or_else(|| wrong(field, missing.to_owned()))
-                .and_then(|source| source.text(folder).map_err(|problem| wrong(field, problem)))
-        };
-        let private_key = key_text(
-            "privateKey",
-            self.private_key,
-            "is missing; it is the app's own private key (应用私钥)",
-        )?;
-        let signing_key = SigningKey::from_text(private_key.expose_secret())
-            .map_err(|error| wrong("privateKey", error.to_string()))?;
-        let alipay_key = key_text(
-            "alipayPublicKey",
-            self.alipay_public_key,
-            "is missing; it is Alipay's public key (支付宝公钥), shown in the console after the app's own public key is uploaded. Without it no reply can be verified",
-        )?;
-        let alipay_key = VerifyingKey::from_text(alipay_key.expose_secret())
-            .map_err(|error| wrong("alipayPublicKey", error.to_string()))?;
-        if alipay_key == signing_key.verifying_key() {
-            return Err(wrong(
-                "alipayPublicKey",
-                "is the app's own public key (应用公钥); give Alipay's (支付宝公钥), which the console shows beside it".to_owned(),
-            ));
-        }
-
-        let gateway = gateway_address(self.gateway.as_deref().unwrap_or("production"))
-            .map_err(|error| wrong("gateway", error.to_string()))?;
-        let sign_type = match self.sign_type.as_deref() {
-            None => SignType::Rsa2,
-            Some(text) => text
-                .parse()
-                .map_err(|_| wrong("signType", "must be RSA2, or RSA for an old app".to_owned()))?,
-        };
-        let charset = match self.charset.as_deref() {
-            None => Charset::Utf8,
-            Some(text) => text
-                .parse()
-                .map_err(|_| wrong("charset", "must be utf-8, GBK or GB2312".to_owned()))?,
-        };
-        if let Some(index) = self
-            .request_methods
-            .iter()
-            .position(|method| !is_method_pattern(method))
-        {
-            return Err(wrong(
-                &format!("requestMethods[{index}]"),
-                "must be a method such as alipay.trade.query, or a prefix ending in .* such as alipay.trade.*".to_owned(),
-            ));
-        }
-        if self
-            .home_page
-            .as_deref()
-            .is_some_and(|page| page.starts_with('/') || page.contains('?') || page.is_empty())
-        {
-            return Err(wrong(
-                "homePage",
-                "must be a page's path such as pages/index/index, without leading / and without ?"
-                    .to_owned(),
-            ));
-        }
-        Ok(AppSettings {
-            app: App {
-                sign_type,
-                charset,
-                ..App::new(app_id, signing_key, alipay_key, gateway)
-            },
-            home_page: self.home_page,
-            request_methods: self.request_methods,
-            content_check: self.content_check.unwrap_or_default(),
-        })
-    }
-}
-
-fn is_method_pattern(pattern: &str) -> bool {
-    let name = pattern.strip_suffix(".*").unwrap_or(pattern);
-    !name.is_empty()
-        && name.split('.').all(|part| {
-            !part.is_empty()
-                && part
-                    .bytes()
-                    .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
-        })
 }

@@ -1,12 +1,18 @@
 //! Types for inputs that cannot hold a bad value. Each is read from a JSON text, and says which rule a refused text breaks
 //! without quoting it.
 
+mod mini_code;
+mod template_data;
+
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
 
 use serde::Deserialize;
 use serde::de::{self, Deserializer, Visitor};
+
+pub use mini_code::{Color, PagePath};
+pub use template_data::TemplateData;
 
 /// Reads an optional text: `null` and the empty text, which vk clients send for what they leave out, count as absent.
 ///

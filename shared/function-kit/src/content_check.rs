@@ -1,8 +1,9 @@
-//! The member `contentCheck` of an app: which of Alipay's content checks it has a contract for.
+//! Content checks: which of Alipay's an app uses, asking them, and the answer that vk's callers expect.
 
-use serde::Deserialize;
+mod answer;
+mod checker;
+mod settings;
 
-/// How texts and images of an app are checked.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct ContentCheck {}
+pub use answer::CheckAnswer;
+pub use checker::{CheckedContent, ContentChecker};
+pub use settings::ContentCheck;

@@ -7,10 +7,13 @@ use crate::event::Door;
 use crate::failure::{public_sub_msg, refused_message};
 use crate::{Failure, Outcome};
 
-/// A success: `code` 0, a message, and the function's own fields.
+/// vk's and WeChat's code of a content that must not be published.
+const RISKY_CONTENT: u32 = 87_014;
+
+/// An answer that is no failure: `code` 0 (or that of a verdict), a message, and the function's own fields.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Success<Fields> {
-    code: u8,
+    code: u32,
     msg: Cow<'static, str>,
     #[serde(flatten)]
     fields: Fields,
@@ -23,6 +26,15 @@ impl<Fields> Success<Fields> {
             code: 0,
             msg: msg.into(),
             fields,
+        }
+    }
+
+    /// The verdict that a content must not be published: the check itself succeeded, so it has no `error` and the status 200, but
+    /// vk's code 87014, which no caller takes for a pass.
+    pub fn risky_content(msg: impl Into<Cow<'static, str>>, fields: Fields) -> Self {
+        Self {
+            code: RISKY_CONTENT,
+            ..Self::new(msg, fields)
         }
     }
 }
@@ -157,7 +169,8 @@ mod tests {
             sub_code: Some("isv.code-invalid".to_owned()),
             msg: "Invalid Arguments".to_owned(),
             sub_msg: Some("授权码code无效".to_owned()),
-            trace_id: Some("t-1".to_owned()),
+            trace_id: Some("t-1".into()),
+            ..Refusal::default()
         };
         assert_eq!(
             body(Answer::failure(
@@ -201,6 +214,19 @@ mod tests {
             serde_json::from_str::<Value>(http["body"].as_str().unwrap()).unwrap(),
             direct
         );
+    }
+
+    #[test]
+    fn a_risky_content_is_an_answer_and_no_error() {
+        let verdict = || Success::risky_content("违规", json!({"result": {"suggest": "risky"}}));
+        let answer = Answer::success(&verdict()).unwrap();
+        assert_eq!(
+            answer.through(Door::Direct).get(),
+            r#"{"code":87014,"msg":"违规","result":{"suggest":"risky"}}"#
+        );
+        let http = Answer::success(&verdict()).unwrap().through(Door::Http);
+        let http: Value = serde_json::from_str(http.get()).unwrap();
+        assert_eq!(http["statusCode"], 200);
     }
 
     #[test]

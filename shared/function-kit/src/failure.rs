@@ -74,6 +74,8 @@ pub enum Outcome {
     },
     /// The user has to log in (authorise) again.
     Reauthorize,
+    /// The merchant has to authorise the ISV's app, again or for the first time.
+    MerchantReauthorize,
     /// A fault of ours.
     Internal,
 }
@@ -104,7 +106,7 @@ impl Outcome {
             Self::GatewayUnreachable => ("gateway_unreachable", 502),
             Self::GatewayTimeout => ("gateway_timeout", 504),
             Self::TemporarilyUnavailable { .. } => ("temporarily_unavailable", 503),
-            Self::Reauthorize => ("reauthorize", 401),
+            Self::Reauthorize | Self::MerchantReauthorize => ("reauthorize", 401),
             Self::Internal => ("internal", 500),
         };
         Row { slug, status }
@@ -130,6 +132,9 @@ impl Outcome {
                 "the service is temporarily unavailable".to_owned()
             }
             Self::Reauthorize => "the user's authorisation has ended".to_owned(),
+            Self::MerchantReauthorize => {
+                "there is no authorisation of this merchant, or it has ended".to_owned()
+            }
             Self::Internal => "an internal error; the log has it under this request_id".to_owned(),
         }
     }
@@ -143,6 +148,7 @@ impl Outcome {
             ),
             Self::TemporarilyUnavailable { advice, .. } if !advice.is_empty() => Some(advice.clone()),
             Self::Reauthorize => Some("let the user log in again (my.getAuthCode, auth.code2Session)".to_owned()),
+            Self::MerchantReauthorize => Some("let the merchant authorise the app again (isv.getAuthLink, isv.getAuthToken)".to_owned()),
             Self::UnknownApp => Some("appid must be one of the configured apps; leave it out for the default app".to_owned()),
             _ => None,
         }
@@ -318,6 +324,10 @@ impl From<GatewayError> for Failure {
                 field: "input".to_owned(),
                 rule: unmappable.to_string(),
             },
+            GatewayError::Unbuildable { reason } => Outcome::InvalidArgument {
+                field: "input".to_owned(),
+                rule: (*reason).to_owned(),
+            },
             GatewayError::Signing(_) => Outcome::Internal,
         };
         Self::caused_by(outcome, error).with_repeatable(repeatable)
@@ -334,7 +344,7 @@ mod tests {
             sub_code: Some(sub_code.to_owned()),
             msg: "m".to_owned(),
             sub_msg: Some("canary".to_owned()),
-            trace_id: None,
+            ..Refusal::default()
         }
     }
 
@@ -406,6 +416,7 @@ mod tests {
                 true,
             ),
             (Outcome::Reauthorize, "reauthorize", 401, false),
+            (Outcome::MerchantReauthorize, "reauthorize", 401, false),
             (Outcome::Internal, "internal", 500, false),
         ];
         let document = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/ERRORS.md");

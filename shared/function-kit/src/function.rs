@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tracing::{Instrument, Span, field};
 
-use crate::alipay::Alipay;
+use crate::alipay::{Alipay, Choice};
 use crate::envelope::Answer;
 use crate::event::{Caller, Door, Opened, open};
 use crate::failure::with_causes;
@@ -60,7 +60,7 @@ pub struct Service<F> {
     alipay: Alipay,
 }
 
-/// The members that choose the app, the same in every function's input. Empty ones, which vk clients send for what they leave
+/// The members that choose the app and how it is spoken for, the same in every function's input. Empty ones, which vk clients send for what they leave
 /// out, count as absent.
 #[derive(Deserialize)]
 struct AppChoice {
@@ -68,16 +68,18 @@ struct AppChoice {
     appid: Option<String>,
     #[serde(default, rename = "privateKey")]
     private_key: Option<SecretString>,
+    #[serde(default, rename = "needEncrypt")]
+    need_encrypt: Option<bool>,
 }
 
 impl AppChoice {
-    fn app_id(&self) -> Option<&str> {
-        self.appid.as_deref().filter(|id| !id.is_empty())
-    }
-
-    fn private_key(&self) -> Option<&SecretString> {
+    fn choice(&self) -> Choice<'_> {
         let key = self.private_key.as_ref();
-        key.filter(|key| !key.expose_secret().trim().is_empty())
+        Choice {
+            app_id: self.appid.as_deref().filter(|id| !id.is_empty()),
+            private_key: key.filter(|key| !key.expose_secret().trim().is_empty()),
+            need_encrypt: self.need_encrypt,
+        }
     }
 }
 
@@ -90,9 +92,7 @@ impl<F: Function> Service<F> {
     async fn answer(&self, opened: Opened<'_>, invocation: &Invocation) -> Result<Answer, Failure> {
         let arguments = opened.arguments?;
         let choice: AppChoice = parse(&arguments)?;
-        let app = self
-            .alipay
-            .select(choice.app_id(), choice.private_key(), opened.door)?;
+        let app = self.alipay.select(&choice.choice(), opened.door)?;
         Span::current().record("appid", app.id());
         let caller = Caller {
             door: opened.door,

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use alipay_gateway::GatewayError;
 use aws_lc_rs::digest::{Context, SHA256};
 use function_kit::{Alipay, Caller, Failure, Outcome};
 use serde::de::DeserializeOwned;
@@ -122,6 +123,20 @@ impl Tokens {
             return Err(StoreError::Sealing);
         };
         self.answers.complete(claim, &text).await
+    }
+
+    /// Ends the exchange of a code that works once with its error. A code that never left this process can be tried again; any
+    /// other is spent, and a repeat hears the same.
+    pub async fn exchange_failed(&self, claim: ClaimToken, error: GatewayError) -> Failure {
+        if error.was_never_sent() {
+            self.release(claim).await;
+            return error.into();
+        }
+        let failure = Failure::from(error);
+        if let Err(error) = self.finish::<()>(claim, Err(&failure)).await {
+            tracing::warn!(%error, "the failure of an exchange could not be kept for repeats");
+        }
+        failure
     }
 
     /// Gives the claim back: nothing was done, and a repeat may try again. When the store is down, the claim stays until its end.

@@ -9,8 +9,8 @@ use function_kit::{
 use secrecy::SecretString;
 use serde::Serialize;
 use token_store::{
-    ClaimToken, Completion, FirstAnswers, Keyring, StoreError, TokenKey, TokenKind, TokenStore,
-    WallTime,
+    ClaimToken, Completion, FirstAnswers, Grant, Keyring, StoreError, TokenKey, TokenKind,
+    TokenStore, WallTime,
 };
 
 use crate::failure::store_failure;
@@ -26,7 +26,7 @@ const DEFAULT_SCOPE: &str = "default";
 /// The table of tokens and first answers, with the keyring that seals what is in it.
 #[derive(Clone)]
 pub struct Tokens {
-    store: TokenStore,
+    pub(crate) store: TokenStore,
     pub(crate) answers: FirstAnswers,
 }
 
@@ -41,6 +41,15 @@ pub struct Login<'a> {
     pub granted: &'a UserGrant,
     /// The moment before the exchange was sent, from which the tokens' lives are counted.
     pub asked_at: SystemTime,
+}
+
+/// A merchant's app that an ISV's app acts for.
+#[derive(Debug, Clone, Copy)]
+pub struct Merchant<'a> {
+    /// The merchant's app.
+    pub auth_app_id: &'a str,
+    /// The token to act for it.
+    pub app_auth_token: &'a SecretString,
 }
 
 impl fmt::Debug for Tokens {
@@ -93,15 +102,27 @@ impl Tokens {
         };
         let key = user_key(app_id, openid, scope);
         let grant = stored_form(granted, asked_at);
+        self.keep(&key, &grant, WallTime::from(asked_at), claim, answer)
+            .await
+    }
+
+    /// Keeps a pair, and with it the first answer of `claim`: both or neither.
+    pub(crate) async fn keep<T: Serialize>(
+        &self,
+        key: &TokenKey,
+        grant: &Grant,
+        now: WallTime,
+        claim: ClaimToken,
+        answer: &T,
+    ) -> Result<(), StoreError> {
         let text = kept_text::<T>(Ok(answer)).ok_or(StoreError::Sealing)?;
-        let now = WallTime::from(asked_at);
         match self
             .store
-            .put_login(&key, &grant, now, Some(Completion::new(claim, &text)))
+            .put_login(key, grant, now, Some(Completion::new(claim, &text)))
             .await
         {
             // Another caller took over after this one's deadline. The pair is good all the same.
-            Err(StoreError::ClaimLost) => self.store.put_login(&key, &grant, now, None).await?,
+            Err(StoreError::ClaimLost) => self.store.put_login(key, grant, now, None).await?,
             stored => stored?,
         };
         Ok(())
@@ -119,16 +140,45 @@ impl Tokens {
         scope: Option<&str>,
     ) -> Result<SecretString, Failure> {
         let key = user_key(caller.app.id(), openid, scope);
+        self.live_token(&key, alipay, caller, None).await
+    }
+
+    /// The live access token of a user of a merchant's app, for whom the ISV acts with `app_auth_token`. It is the one that was
+    /// granted to the merchant's app.
+    ///
+    /// # Errors
+    /// As [`Tokens::user_access_token`].
+    pub async fn merchants_user_access_token(
+        &self,
+        alipay: &Alipay,
+        caller: &Caller,
+        merchant: Merchant<'_>,
+        openid: &str,
+        scope: Option<&str>,
+    ) -> Result<SecretString, Failure> {
+        let key = user_key(merchant.auth_app_id, openid, scope);
+        let token = Some(merchant.app_auth_token);
+        self.live_token(&key, alipay, caller, token).await
+    }
+
+    async fn live_token(
+        &self,
+        key: &TokenKey,
+        alipay: &Alipay,
+        caller: &Caller,
+        app_auth_token: Option<&SecretString>,
+    ) -> Result<SecretString, Failure> {
         let clock = || WallTime::from(alipay.now());
         let refresher = GatewayRefresher {
             alipay,
-            app: &caller.app,
+            app: caller.app.for_upkeep(),
             deadline: caller.deadline,
+            app_auth_token,
         };
         let deadline = WallTime::from_millis(caller.deadline.unix_millis());
         let access = self
             .store
-            .access_token(&key, &clock, deadline, &refresher)
+            .access_token(key, &clock, deadline, &refresher)
             .await
             .map_err(store_failure)?;
         Ok(access.token)

@@ -11,13 +11,22 @@ const PARTITION_KEY_BYTES: usize = 2048;
 /// Longest sort key of DynamoDB in bytes.
 const SORT_KEY_BYTES: usize = 1024;
 
-/// Whose token it is.
+/// Whose token it is, and so which of Alipay's rules hold for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TokenKind {
-    /// A user's token for an app (`alipay.system.oauth.token`).
+    /// A user's token for an app (`alipay.system.oauth.token`). It ends when its time is over, and a refresh ends the old pair.
     User,
-    /// A merchant's token for an ISV's app (`alipay.open.auth.token.app`).
+    /// A merchant's token for an ISV's app (`alipay.open.auth.token.app`). Alipay's document says not to rely on the times that
+    /// come with it: a token whose time is over is refreshed if that can be done, and served as it is if not, until Alipay has
+    /// refused its refresh token. A refresh leaves the old pair working for a while. Its row has no TTL.
     Isv,
+}
+
+impl TokenKind {
+    /// Whether a token of this kind is certainly over when its time is.
+    pub(crate) fn ends_with_its_time(self) -> bool {
+        self == Self::User
+    }
 }
 
 /// The key a token is stored under.
@@ -39,6 +48,8 @@ pub struct TokenKey {
 pub(crate) struct Address {
     pub(crate) pk: String,
     pub(crate) sk: String,
+    /// Whose token it is; `None` for a claim.
+    pub(crate) kind: Option<TokenKind>,
 }
 
 impl Address {
@@ -55,7 +66,7 @@ impl Address {
                 limit: SORT_KEY_BYTES - 64,
             });
         }
-        Ok(Self { pk, sk })
+        Ok(Self { pk, sk, kind: None })
     }
 
     /// The row of a first answer.
@@ -124,7 +135,7 @@ impl TokenKey {
             .collect();
         scopes.sort_unstable();
         scopes.dedup();
-        Address::checked(
+        let address = Address::checked(
             format!(
                 "APP#{}#{kind}#{}",
                 escaped(&self.app_id),
@@ -132,7 +143,11 @@ impl TokenKey {
             ),
             format!("SCOPES#{}", scopes.join(",")),
             "app_id and subject",
-        )
+        )?;
+        Ok(Address {
+            kind: Some(self.kind),
+            ..address
+        })
     }
 }
 

@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::address::Address;
+use crate::address::{Address, TokenKind};
 use crate::dynamo::{Item, number, text};
 use crate::error::StoreError;
 use crate::keyring::Keyring;
@@ -168,9 +168,15 @@ impl TokenRecord {
             .transpose()
     }
 
-    /// Whether there is a refresh token that is good for longer than `now`.
+    /// Whether there is a refresh token that is good for longer than `now`, as far as its time says anything.
     pub(crate) fn is_refreshable_at(&self, now: WallTime) -> bool {
-        self.refresh_token.is_some() && self.refresh_expires_at.is_none_or(|end| now < end)
+        let in_time = self.refresh_expires_at.is_none_or(|end| now < end);
+        self.refresh_token.is_some() && (in_time || !self.ends_with_its_time())
+    }
+
+    /// Whether the token is certainly over when its time is.
+    pub(crate) fn ends_with_its_time(&self) -> bool {
+        self.address.kind.is_none_or(TokenKind::ends_with_its_time)
     }
 
     fn open(
@@ -241,10 +247,6 @@ impl NewPair<'_> {
             (attribute::COMMITTED_AT, time(self.committed_at)),
             (attribute::STATE, text(State::Active.as_str())),
             (attribute::EXPIRES_AT, time(grant.expires_at)),
-            (
-                attribute::TTL,
-                number(last_expiry.plus(KEPT_AFTER_EXPIRY).as_secs_rounded_up()),
-            ),
             // One keyring seals both values, so one key id speaks for both.
             (attribute::KEY_ID, text(access_token.key_id)),
             (
@@ -255,6 +257,11 @@ impl NewPair<'_> {
         .into_iter()
         .map(|(name, value)| (name.to_owned(), value))
         .collect();
+        // A row whose token may outlive its time is never removed by the time.
+        if self.address.kind.is_none_or(TokenKind::ends_with_its_time) {
+            let end = last_expiry.plus(KEPT_AFTER_EXPIRY).as_secs_rounded_up();
+            item.insert(attribute::TTL.to_owned(), number(end));
+        }
         if let Some(token) = &grant.refresh_token {
             let sealed = seal(attribute::REFRESH_TOKEN, token)?;
             item.insert(

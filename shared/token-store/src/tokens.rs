@@ -2,6 +2,7 @@
 
 mod login;
 mod refresh;
+mod refresh_now;
 mod single_flight;
 
 use std::future::Future;
@@ -119,8 +120,10 @@ pub enum RefreshFailure {
 ///   takes the token once, and the commit goes by lineage.
 /// - The generation grows by one with each stored pair, and the pair of generation *n + 1* came from
 ///   the refresh token of generation *n* of the same grant, or from a login.
-/// - No access token within 5 s of its end is served, nor any of a grant that is `reauthorize` or
-///   `revoked`, whether or not DynamoDB has removed the row.
+/// - No user's access token within 5 s of its end is served, nor any of a grant that is `reauthorize`
+///   or `revoked`, whether or not DynamoDB has removed the row. A merchant's
+///   ([`TokenKind::Isv`](crate::TokenKind::Isv)) is served past its time until its refresh token was
+///   refused.
 /// - A transient failure changes neither generation nor state.
 /// - A sealed value opens only in its own table, row, field, generation and grant.
 ///

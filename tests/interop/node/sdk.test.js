@@ -7,7 +7,7 @@ process.env.TZ = 'Asia/Shanghai';
 
 const assert = require('node:assert/strict');
 const { after, afterEach, before, test } = require('node:test');
-const { AlipaySdk } = require('alipay-sdk');
+const { AlipayFormData, AlipaySdk } = require('alipay-sdk');
 const { startSimulator } = require('./simulator');
 
 const USER_ID = '2088000000000001';
@@ -17,14 +17,16 @@ const VALIDATED = { validateSign: true };
 let simulator;
 let app;
 let openIdApp;
+let certificateApp;
 let sdk;
 
 before(async () => {
   simulator = await startSimulator([
     { identifiers: 'both', sign_types: ['RSA2', 'RSA'] },
     { identifiers: 'open_id_only', tokens: { spelling: 'string' } },
+    { certificates: true },
   ]);
-  [app, openIdApp] = simulator.apps;
+  [app, openIdApp, certificateApp] = simulator.apps;
   sdk = client(app);
 });
 
@@ -39,6 +41,19 @@ function client(of, options = {}) {
     keyType: 'PKCS8',
     alipayPublicKey: of.alipay_public_key,
     gateway: simulator.gatewayUrl,
+    endpoint: simulator.baseUrl,
+    encryptKey: of.aes_key,
+    ...options,
+  });
+}
+
+// The SDK works out the numbers of all three certificates itself.
+function certificateClient(of, options = {}) {
+  return client(of, {
+    alipayPublicKey: undefined,
+    appCertContent: of.app_certificate,
+    alipayPublicCertContent: of.alipay_certificate,
+    alipayRootCertContent: of.alipay_root_certificate,
     ...options,
   });
 }
@@ -147,12 +162,94 @@ for (const kind of ['bad_signature', 'foreign_key', 'sha1_signature', 'no_signat
   });
 }
 
+test('certificate mode: the SDK names the certificates and checks the reply with the one it was given', async () => {
+  const certified = certificateClient(certificateApp);
+  assert.equal(certified.config.appCertSn, certificateApp.app_cert_sn);
+  assert.equal(certified.config.alipayCertSn, certificateApp.alipay_cert_sn);
+  assert.equal(certified.config.alipayRootCertSn, certificateApp.alipay_root_cert_sn);
+  const made = await certified.exec('alipay.open.app.qrcode.create', { bizContent: QRCODE }, VALIDATED);
+  assert.equal(made.code, '10000');
+  const unnamed = await client(certificateApp)
+    .exec('alipay.open.app.qrcode.create', { bizContent: QRCODE }, VALIDATED);
+  assert.equal(unnamed.subCode, 'isv.missing-app-cert-sn');
+});
+
+test('encrypted calls: the SDK reads what the simulator encrypts, and the other way round', async () => {
+  for (const encrypting of [sdk, certificateClient(certificateApp)]) {
+    // The SDK cannot check the signature of a node that is a text.
+    const made = await encrypting.exec('alipay.open.app.qrcode.create', { bizContent: QRCODE, needEncrypt: true });
+    assert.equal(made.code, '10000');
+    const refused = await encrypting.exec('alipay.trade.query', { bizContent: { out_trade_no: 'none' }, needEncrypt: true });
+    assert.equal(refused.subCode, 'ACQ.TRADE_NOT_EXIST');
+  }
+  const wrongKey = client(app, { encryptKey: openIdApp.aes_key });
+  const refused = await wrongKey.exec('alipay.open.app.qrcode.create', { bizContent: QRCODE, needEncrypt: true });
+  assert.deepEqual([refused.code, refused.subCode], ['40003', 'isv.decryption-error-unknown']);
+});
+
+test('V3: exchanges a code, reads the profile, makes a mini code; every reply is checked', async () => {
+  for (const [of, caller] of [[app, sdk], [certificateApp, certificateClient(certificateApp)]]) {
+    const code = await simulator.code(of.app_id, 'auth_user');
+    const granted = await caller.curl('POST', '/v3/alipay/system/oauth/token', {
+      body: { grant_type: 'authorization_code', code },
+    });
+    assert.equal(granted.responseHttpStatus, 200);
+    const profile = await caller.curl('POST', '/v3/alipay/user/info/share', {
+      query: { auth_token: granted.data.access_token },
+    });
+    assert.equal(profile.data.nick_name, '小明');
+    const made = await caller.curl('POST', '/v3/alipay/open/app/qrcode/create', { body: QRCODE });
+    assert.match(made.data.qr_code_url, /^http.*[.]png$/);
+    assert.match(made.traceId, /^[a-z0-9]{32}$/);
+    const encrypted = await caller.curl('POST', '/v3/alipay/open/app/qrcode/create', { body: QRCODE, needEncrypt: true });
+    assert.match(encrypted.data.qr_code_url, /^http.*[.]png$/);
+  }
+});
+
+test('V3: a form with a file is signed over its data', async () => {
+  const form = new AlipayFormData();
+  for (const [name, value] of Object.entries(QRCODE)) form.addField(name, value);
+  form.addFile('file_content', 'a.txt', Buffer.from('--text--\r\n'));
+  const made = await sdk.curl('POST', '/v3/alipay/open/app/qrcode/create', { form });
+  assert.match(made.data.qr_code_url, /^http.*[.]png$/);
+});
+
+test('V3: a refusal carries a code, a status and links', async () => {
+  const query = { body: { out_trade_no: 'none' } };
+  await assert.rejects(sdk.curl('POST', '/v3/alipay/trade/query', query), error => {
+    assert.deepEqual([error.code, error.responseHttpStatus], ['ACQ.TRADE_NOT_EXIST', 400]);
+    assert.equal(error.links.length, 1);
+    return true;
+  });
+  const impostor = client({ ...app, private_key: openIdApp.private_key });
+  await assert.rejects(impostor.curl('POST', '/v3/alipay/trade/query', query), { code: 'invalid-signature' });
+  const tokened = { ...query, appAuthToken: '201501BBnobodys' };
+  await assert.rejects(sdk.curl('POST', '/v3/alipay/trade/query', tokened), { code: 'invalid-app-auth-token' });
+});
+
+for (const kind of ['bad_signature', 'foreign_key', 'sha1_signature', 'no_signature']) {
+  test(`V3: the SDK refuses a forged reply: ${kind}`, async () => {
+    await simulator.control('POST', 'faults', { kind });
+    await assert.rejects(sdk.curl('POST', '/v3/alipay/open/app/qrcode/create', { body: QRCODE }));
+  });
+}
+
+test('V3: the SDK refuses a reply of a certificate that it does not have', async () => {
+  const certified = certificateClient(certificateApp);
+  await simulator.control('POST', 'alipay-certificates', { change: 'renewed' });
+  await assert.rejects(
+    certified.curl('POST', '/v3/alipay/open/app/qrcode/create', { body: QRCODE }),
+    { code: 'response-alipay-sn-verify-error' },
+  );
+});
+
 test('the simulator found nothing wrong but what was meant to be wrong', async () => {
   const { calls } = await simulator.control('GET', 'received');
   const refused = new Set(calls.map(call => call.verdict.sub_code).filter(Boolean));
   assert.deepEqual(
     [...refused].sort(),
-    ['ACQ.TRADE_NOT_EXIST', 'USER_ID_INVALID', 'aop.invalid-auth-token', 'isv.code-invalid', 'isv.invalid-signature',
-      'isv.invalid-timestamp', 'isv.refresh-token-invalid'],
+    ['ACQ.TRADE_NOT_EXIST', 'USER_ID_INVALID', 'aop.invalid-app-auth-token', 'aop.invalid-auth-token', 'isv.code-invalid',
+      'isv.decryption-error-unknown', 'isv.invalid-signature', 'isv.invalid-timestamp', 'isv.missing-app-cert-sn',
+      'isv.refresh-token-invalid'],
   );
 });

@@ -29,6 +29,7 @@ async function startSimulator(apps) {
     return text && JSON.parse(text);
   }
   return {
+    baseUrl: started.base_url,
     gatewayUrl: started.gateway_url,
     apps: started.apps,
     control,

@@ -100,6 +100,17 @@ class OfficialSdk(unittest.TestCase):
                 refused = self.profile(charset, silent["access_token"])
                 self.assertEqual(refused["sub_code"], "aop.invalid-auth-token")
 
+    def test_a_character_that_ends_in_the_byte_of_a_backslash_passes_both_ways(self):
+        user = {"user_id": "2088000000000003", "nick_name": "乗"}
+        self.simulator.control("POST", "users", user)
+        request = {"app_id": self.app["app_id"], "user_id": user["user_id"], "scope": "auth_user"}
+        code = self.simulator.control("POST", "codes", request)["code"]
+        agreed = self.exchange("GBK", code=code)
+        self.assertEqual(self.profile("GBK", agreed["access_token"])["nick_name"], "乗")
+        self.assertEqual(self.execute(mini_code("乗"), "GBK")["code"], "10000")
+        received = self.simulator.control("GET", "received")["calls"][-1]["parameters"]
+        self.assertEqual(json.loads(received["biz_content"])["describe"], "乗")
+
     def test_makes_mini_codes(self):
         for charset in CHARSETS:
             for sign_type in ("RSA2", "RSA"):
@@ -152,11 +163,11 @@ class OfficialSdk(unittest.TestCase):
                         self.execute(trade_query("none"), charset)
 
 
-def mini_code():
+def mini_code(describe="小程序码 描述/+%&"):
     model = AlipayOpenAppQrcodeCreateModel()
     model.url_param = "pages/index/index"
     model.query_param = "scene=甲&b=1"
-    model.describe = "小程序码 描述/+%&"
+    model.describe = describe
     return AlipayOpenAppQrcodeCreateRequest(biz_model=model)
 
 

@@ -1,5 +1,7 @@
 //! `alipay.open.app.qrcode.create`: mini codes, whose addresses this simulator serves itself.
 
+use std::time::SystemTime;
+
 use serde_json::{Map, Value};
 
 use super::{Answer, Call};
@@ -9,7 +11,7 @@ use crate::refusal::{Refusal, success};
 use crate::world::World;
 
 /// Characters in `url_param` and `query_param`; in `describe`.
-const PARAMETER_LIMIT: usize = 256;
+pub(super) const PARAMETER_LIMIT: usize = 256;
 const DESCRIBE_LIMIT: usize = 32;
 
 /// A mini code that was made.
@@ -20,46 +22,36 @@ pub(crate) struct MiniCode {
     pub(crate) colour: Colour,
     /// Pixels of one module of the symbol.
     pub(crate) scale: usize,
+    /// When its pictures are taken away, by the simulator's clock; a permanent one has no such time.
+    pub(crate) expires: Option<SystemTime>,
+}
+
+impl MiniCode {
+    pub(crate) fn is_there_at(&self, now: SystemTime) -> bool {
+        self.expires.is_none_or(|expires| now < expires)
+    }
 }
 
 pub(super) fn run(world: &mut World, call: &Call<'_>) -> Answer {
     let biz_content = call.biz_content().map_err(|_| invalid("biz_content"))?;
-    let page = required(&biz_content, "url_param", PARAMETER_LIMIT)?;
-    if page.starts_with('/') {
-        return Err(invalid("url_param"));
-    }
+    let page = page(&biz_content)?;
     let query = required(&biz_content, "query_param", PARAMETER_LIMIT)?;
     required(&biz_content, "describe", DESCRIBE_LIMIT)?;
-    let colour = match biz_content.get("color") {
-        None => Colour::default(),
-        Some(colour) => colour
-            .as_str()
-            .and_then(Colour::parse)
-            .ok_or_else(|| Refusal::business("HM_BG_COLOR_INVALID", "背景颜色无效"))?,
-    };
+    let colour = colour(&biz_content)?;
     let scale = match biz_content.get("size").map(Value::as_str) {
         None | Some(Some("m")) => 8,
         Some(Some("s")) => 4,
         Some(Some("l")) => 16,
         Some(_) => return Err(invalid("size")),
     };
-    let content = format!(
-        "alipays://platformapi/startapp?appId={}&page={}&query={}",
-        call.app_id,
-        escaped(page),
-        escaped(query)
-    );
-    let id = random_text("", 12);
-    world.mini_codes.insert(
-        id.clone(),
-        MiniCode {
-            content,
-            colour,
-            scale,
-        },
-    );
-    let address =
-        |shape: &str| Value::from(format!("{}/mini-codes/{id}/{shape}.png", call.base_url));
+    let code = MiniCode {
+        content: launch_address(call.app_id, page, query),
+        colour,
+        scale,
+        expires: None,
+    };
+    let id = keep(world, code);
+    let address = |shape: &str| Value::from(picture_address(call.base_url, &id, shape));
     Ok(success([
         ("qr_code_url", address("square")),
         ("qr_code_url_circle_white", address("circle-white")),
@@ -67,7 +59,47 @@ pub(super) fn run(world: &mut World, call: &Call<'_>) -> Answer {
     ]))
 }
 
-fn required<'a>(
+/// Keeps the code; its id.
+pub(super) fn keep(world: &mut World, code: MiniCode) -> String {
+    let id = random_text("", 12);
+    world.mini_codes.insert(id.clone(), code);
+    id
+}
+
+/// Where the simulator serves a picture of the code.
+pub(super) fn picture_address(base_url: &str, id: &str, shape: &str) -> String {
+    format!("{base_url}/mini-codes/{id}/{shape}.png")
+}
+
+/// What a scanner reads: the address that opens a page of the mini-program.
+pub(super) fn launch_address(app_id: &str, page: &str, query: &str) -> String {
+    format!(
+        "alipays://platformapi/startapp?appId={app_id}&page={}&query={}",
+        escaped(page),
+        escaped(query)
+    )
+}
+
+/// `url_param`: a path without a leading slash.
+pub(super) fn page(biz_content: &Map<String, Value>) -> Result<&str, Refusal> {
+    required(biz_content, "url_param", PARAMETER_LIMIT)
+        .ok()
+        .filter(|page| !page.starts_with('/'))
+        .ok_or_else(|| invalid("url_param"))
+}
+
+/// `color`, of the round pictures.
+pub(super) fn colour(biz_content: &Map<String, Value>) -> Result<Colour, Refusal> {
+    match biz_content.get("color") {
+        None => Ok(Colour::default()),
+        Some(colour) => colour
+            .as_str()
+            .and_then(Colour::parse)
+            .ok_or_else(|| Refusal::business("HM_BG_COLOR_INVALID", "背景颜色无效")),
+    }
+}
+
+pub(super) fn required<'a>(
     biz_content: &'a Map<String, Value>,
     name: &str,
     limit: usize,
@@ -77,7 +109,7 @@ fn required<'a>(
         .ok_or_else(|| invalid(name))
 }
 
-fn invalid(name: &str) -> Refusal {
+pub(super) fn invalid(name: &str) -> Refusal {
     Refusal::business("INVALID_PARAMETER", &format!("参数有误：{name}"))
 }
 

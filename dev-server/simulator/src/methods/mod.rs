@@ -1,8 +1,14 @@
 //! The methods that the gateway knows.
 
+mod app_auth_token;
+pub(crate) mod batch_message;
+mod certificate_download;
+pub(crate) mod content;
 pub(crate) mod mini_code;
 mod oauth_token;
+mod subscription_query;
 pub(crate) mod template_message;
+mod temporary_code;
 pub(crate) mod trade;
 mod user_info;
 
@@ -15,6 +21,7 @@ use crate::world::World;
 
 /// A call that passed the gateway's own checks.
 pub(crate) struct Call<'a> {
+    /// The app that it acts for: the caller's own, or the merchant's whose `app_auth_token` came with it.
     pub(crate) app_id: &'a str,
     pub(crate) parameters: &'a BTreeMap<String, String>,
     pub(crate) base_url: &'a str,
@@ -50,8 +57,18 @@ pub(crate) struct Method {
     pub(crate) fails_under_error_response: bool,
 }
 
+/// Whether the method's parameters stand in `biz_content`; only such a call can be encrypted.
+pub(crate) fn takes_biz_content(name: &str) -> bool {
+    !matches!(name, "alipay.system.oauth.token" | "alipay.user.info.share")
+}
+
 /// Every method that the gateway knows.
 pub(crate) const METHODS: &[Method] = &[
+    Method {
+        name: "alipay.open.app.alipaycert.download",
+        run: certificate_download::run,
+        fails_under_error_response: false,
+    },
     Method {
         name: "alipay.system.oauth.token",
         run: oauth_token::run,
@@ -70,6 +87,51 @@ pub(crate) const METHODS: &[Method] = &[
     Method {
         name: "alipay.user.info.share",
         run: user_info::run,
+        fails_under_error_response: false,
+    },
+    Method {
+        name: "alipay.open.app.qrcode.temporary.create",
+        run: temporary_code::run,
+        fails_under_error_response: false,
+    },
+    Method {
+        name: "alipay.open.app.mini.templatemessage.batchsend",
+        run: batch_message::run,
+        fails_under_error_response: false,
+    },
+    Method {
+        name: "alipay.open.app.messagetemplate.subscribe.query",
+        run: subscription_query::run,
+        fails_under_error_response: false,
+    },
+    Method {
+        name: "alipay.open.auth.token.app",
+        run: app_auth_token::run,
+        fails_under_error_response: false,
+    },
+    Method {
+        name: "alipay.open.auth.token.app.query",
+        run: app_auth_token::query,
+        fails_under_error_response: false,
+    },
+    Method {
+        name: "alipay.security.risk.content.detect",
+        run: content::detect::run,
+        fails_under_error_response: false,
+    },
+    Method {
+        name: "alipay.security.risk.content.sync.detect",
+        run: content::sync_detect::run,
+        fails_under_error_response: false,
+    },
+    Method {
+        name: "alipay.security.risk.content.analyze",
+        run: content::analyze::analyze,
+        fails_under_error_response: false,
+    },
+    Method {
+        name: "alipay.security.risk.content.result.get",
+        run: content::analyze::result_get,
         fails_under_error_response: false,
     },
     Method {

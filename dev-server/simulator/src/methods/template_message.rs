@@ -43,22 +43,8 @@ pub(super) fn run(world: &mut World, call: &Call<'_>) -> Answer {
         return Err(Refusal::business("APP_NO_AVAIABLE", "应用不可用"));
     };
     let user_id = receiver(world, app, call.app_id, &biz_content)?;
-    let template_id = text(&biz_content, "user_template_id")
-        .filter(|id| id.chars().count() <= TEMPLATE_ID_LIMIT)
-        .ok_or_else(|| Refusal::business("USER_TEMPLATE_ILLEGAL", "模板不合法"))?;
-    let keywords_wanted = match &app.options.templates {
-        None => 0,
-        Some(templates) => templates
-            .iter()
-            .find(|template| template.id == template_id)
-            .map(|template| template.keywords)
-            .ok_or_else(|| Refusal::business("USER_TEMPLATE_ILLEGAL", "模板不合法"))?,
-    };
-    let page = text(&biz_content, "page")
-        .ok_or_else(|| Refusal::business("ILLEGAL_ARGUMENT_PARAMS", "参数不合法：page"))?;
-    if page.chars().count() > PAGE_LIMIT {
-        return Err(Refusal::business("PAGE_OVER_LIMIT", "page超过长度限制"));
-    }
+    let (template_id, keywords_wanted) = template(app, &biz_content, "user_template_id")?;
+    let page = page(&biz_content)?;
     let form_id = text(&biz_content, "form_id");
     if form_id.is_some_and(|id| id.chars().count() > FORM_ID_LIMIT) {
         return Err(Refusal::business("FORM_ID_INVALID", "form_id无效"));
@@ -78,6 +64,9 @@ pub(super) fn run(world: &mut World, call: &Call<'_>) -> Answer {
         form_id: form_id.map(str::to_owned),
         keywords,
     };
+    world
+        .subscriptions
+        .use_up(call.app_id, &message.user_id, template_id);
     world.messages.push(message);
     Ok(success([]))
 }
@@ -114,8 +103,41 @@ fn receiver(
     }
 }
 
+/// The template that this member names, and how many keywords it wants; 0: any.
+pub(super) fn template<'a>(
+    app: &AppRecord,
+    biz_content: &'a Map<String, Value>,
+    name: &str,
+) -> Result<(&'a str, usize), Refusal> {
+    let illegal = || Refusal::business("USER_TEMPLATE_ILLEGAL", "模板不合法");
+    let template_id = text(biz_content, name)
+        .filter(|id| id.chars().count() <= TEMPLATE_ID_LIMIT)
+        .ok_or_else(illegal)?;
+    let Some(templates) = &app.options.templates else {
+        return Ok((template_id, 0));
+    };
+    let template = templates
+        .iter()
+        .find(|template| template.id == template_id)
+        .ok_or_else(illegal)?;
+    Ok((template_id, template.keywords))
+}
+
+/// `page`, which has to be there.
+pub(super) fn page(biz_content: &Map<String, Value>) -> Result<&str, Refusal> {
+    let page = text(biz_content, "page")
+        .ok_or_else(|| Refusal::business("ILLEGAL_ARGUMENT_PARAMS", "参数不合法：page"))?;
+    if page.chars().count() > PAGE_LIMIT {
+        return Err(Refusal::business("PAGE_OVER_LIMIT", "page超过长度限制"));
+    }
+    Ok(page)
+}
+
 /// `data` is a JSON *string* that holds `{"keyword1":{"value":"…"}, …}`.
-fn keywords(data: Option<&Value>, wanted: usize) -> Result<BTreeMap<String, String>, Refusal> {
+pub(super) fn keywords(
+    data: Option<&Value>,
+    wanted: usize,
+) -> Result<BTreeMap<String, String>, Refusal> {
     let malformed = || Refusal::business("DATA_CONTENT_FORMAT_ERROR", "data格式错误");
     let data = match data {
         None | Some(Value::Null) => return Err(Refusal::business("DATA_IS_EMPTY", "data为空")),

@@ -35,7 +35,7 @@ async fn each_wrong_public_parameter_has_its_own_sub_code() {
         ("sign_type", Some("RSA"), "isv.invalid-signature-type"),
         ("sign", None, "isv.missing-signature"),
         ("sign", Some("AA=="), "isv.invalid-signature"),
-        ("encrypt_type", Some("AES"), "isv.invalid-encrypt-type"),
+        ("encrypt_type", Some("DES"), "isv.invalid-encrypt-type"),
     ];
     for (name, value, expected) in rows {
         let mut parameters = fixture.parameters(TRADE_QUERY);

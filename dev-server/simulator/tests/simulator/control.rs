@@ -7,7 +7,7 @@ use tokio::net::TcpStream;
 
 use crate::caller::{Fixture, MESSAGE_SEND, OAUTH_TOKEN, TRADE_QUERY, client, text, verdict};
 
-async fn get(fixture: &Fixture, path: &str) -> Value {
+pub(crate) async fn get(fixture: &Fixture, path: &str) -> Value {
     let response = fixture
         .http
         .get(fixture.simulator.base_url() + path)
@@ -17,7 +17,7 @@ async fn get(fixture: &Fixture, path: &str) -> Value {
     serde_json::from_str(&response.text().await.unwrap()).unwrap()
 }
 
-async fn post(fixture: &Fixture, path: &str, body: Value) -> (u16, Value) {
+pub(crate) async fn post(fixture: &Fixture, path: &str, body: Value) -> (u16, Value) {
     let request = fixture.http.post(fixture.simulator.base_url() + path);
     let response = request
         .header("content-type", "application/json")
@@ -33,7 +33,7 @@ async fn post(fixture: &Fixture, path: &str, body: Value) -> (u16, Value) {
     )
 }
 
-async fn delete(fixture: &Fixture, path: &str) -> u16 {
+pub(crate) async fn delete(fixture: &Fixture, path: &str) -> u16 {
     fixture
         .http
         .delete(fixture.simulator.base_url() + path)
@@ -302,4 +302,55 @@ async fn a_stopped_simulator_frees_its_port() {
     let again = Simulator::start_on(address).await.unwrap();
     assert_eq!(again.address(), address);
     client().get(again.base_url()).send().await.unwrap();
+}
+
+#[tokio::test]
+async fn certificates_and_encrypted_data_can_be_had_over_http() {
+    let fixture = Fixture::new(AppOptions::default()).await;
+    let (status, app) = post(&fixture, "/_simulator/apps", json!({"certificates":true})).await;
+    assert_eq!(status, 201, "{app}");
+    assert!(text(&app, "app_certificate").starts_with("-----BEGIN CERTIFICATE-----\n"));
+    assert_eq!(text(&app, "aes_key").len(), 24);
+    let (status, plain) = post(
+        &fixture,
+        "/_simulator/apps",
+        json!({"content_encryption":false}),
+    )
+    .await;
+    assert_eq!((status, text(&plain, "aes_key")), (201, ""));
+
+    let (status, changed) = post(
+        &fixture,
+        "/_simulator/alipay-certificates",
+        json!({"change":"renewed"}),
+    )
+    .await;
+    assert_eq!(status, 201);
+    assert_ne!(changed["alipay_cert_sn"], app["alipay_cert_sn"]);
+
+    let app_id = text(&app, "app_id");
+    let (status, handed_over) = post(
+        &fixture,
+        "/_simulator/phone-numbers",
+        json!({"app_id":app_id}),
+    )
+    .await;
+    assert_eq!(status, 201);
+    assert!(text(&handed_over, "response").contains("\"encrypt_type\":\"AES\""));
+    let refused = json!({"app_id":app_id,"failure":"refused_by_user"});
+    let (_, handed_over) = post(&fixture, "/_simulator/phone-numbers", refused).await;
+    assert!(text(&handed_over, "response").contains("isv.invalid-auth-relations"));
+    let data = json!({"app_id":app_id,"data":{"step":7}});
+    let (status, _) = post(&fixture, "/_simulator/encrypted-data", data).await;
+    assert_eq!(status, 201);
+    let without_key = json!({"app_id":text(&plain, "app_id"),"data":{}});
+    let (status, _) = post(&fixture, "/_simulator/encrypted-data", without_key).await;
+    assert_eq!(status, 400);
+    let (status, _) = post(
+        &fixture,
+        "/_simulator/phone-numbers",
+        json!({"app_id":"none"}),
+    )
+    .await;
+    assert_eq!(status, 400);
 }

@@ -3,10 +3,18 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod caller;
+mod certificates;
 mod checks;
+mod content;
 mod control;
+mod control_of_methods;
+mod encryption;
 mod faults;
+mod merchants;
 mod mini_codes;
+mod subscriptions;
 mod templates;
+mod temporary_codes;
 mod tokens;
 mod trades;
+mod v3;

@@ -1,12 +1,30 @@
 //! Typed calls: names and types over [`crate::Gateway::call`].
 
+mod app_auth_token;
+mod batch_message;
+mod content_check;
 mod mini_code;
 mod oauth_token;
+mod subscription;
 mod template_message;
+mod temporary_code;
+mod user_info;
 
+pub use app_auth_token::{
+    AppAuthorization, MerchantGrant, exchange_app_auth_code, merchant_grants, query_app_auth_token,
+    refresh_app_auth_token,
+};
+pub use batch_message::{BatchMessage, SentBatch};
+pub use content_check::{
+    AnalysisResult, ContentAnalysis, ContentVerdict, DetectedData, Judgement, Pending,
+    SyncDetection, TextDetection,
+};
 pub use mini_code::{MiniCode, MiniCodeRequest};
 pub use oauth_token::{UserGrant, exchange_code, refresh_token, user_grant};
+pub use subscription::{SubscribeRelation, Subscriber, SubscriptionQuery, Subscriptions};
 pub use template_message::{Recipient, TemplateMessage};
+pub use temporary_code::{TemporaryCode, TemporaryCodeRequest};
+pub use user_info::{UserInfo, user_info};
 
 use serde::Serialize;
 

@@ -107,7 +107,7 @@ pub fn user_grant(reply: &Reply) -> Result<UserGrant, GatewayError> {
 }
 
 /// A number of seconds: a JSON number in real replies, a text in Alipay's documents.
-fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+pub(super) fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
     struct Seconds;
 
     impl Visitor<'_> for Seconds {

@@ -9,21 +9,31 @@
 )]
 
 mod calls;
+mod certificates;
 mod connections;
 mod deadlines;
+mod encryption;
 mod faults;
+mod front_end_data;
 mod outside_vectors;
 mod redaction;
 mod replies;
 mod requests;
 mod token_replies;
+mod v3_calls;
+mod v3_replies;
+mod v3_requests;
 
 use std::io::Write;
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, SystemTime};
 
-use alipay_gateway::{App, Call, Deadline, Gateway, GatewayError, Reply};
+use alipay_gateway::{
+    App, AppCertificates, Call, Deadline, Gateway, GatewayError, KeyNeeded, Reply, UnverifiedReply,
+};
+use alipay_signing::certificate::{Certificate, RootCertificates};
+use alipay_signing::content_encryption::ContentKey;
 use alipay_signing::{SigningKey, VerifyingKey};
 use simulator::{AppOptions, SimulatedApp, Simulator};
 
@@ -64,14 +74,24 @@ fn app() -> App {
     )
 }
 
-/// An app of the simulator, as its developer configures it here.
+/// An app of the simulator, as its developer configures it here: with all that it was given.
 fn configured(simulator: &Simulator, app: &SimulatedApp) -> App {
-    App::new(
-        &*app.app_id,
-        SigningKey::from_text(&app.private_key).expect("a private key"),
-        VerifyingKey::from_text(&app.alipay_public_key).expect("a public key"),
-        alipay_gateway::gateway_address(&simulator.gateway_url()).expect("a URL"),
-    )
+    let is_certified = !app.alipay_certificate.is_empty();
+    let has_aes_key = !app.aes_key.is_empty();
+    App {
+        certificates: is_certified.then(|| AppCertificates {
+            app_serial_number: app.app_cert_sn.clone(),
+            alipay: Certificate::from_text(&app.alipay_certificate).expect("a certificate"),
+            roots: RootCertificates::from_text(&app.alipay_root_certificate).expect("the roots"),
+        }),
+        content_key: has_aes_key.then(|| ContentKey::from_text(&app.aes_key).expect("an AES key")),
+        ..App::new(
+            &*app.app_id,
+            SigningKey::from_text(&app.private_key).expect("a private key"),
+            VerifyingKey::from_text(&app.alipay_public_key).expect("a public key"),
+            alipay_gateway::gateway_address(&simulator.gateway_url()).expect("a URL"),
+        )
+    }
 }
 
 /// A simulator with one app, and a client.
@@ -117,6 +137,22 @@ fn query_of(out_trade_no: &str) -> Call {
     Call::new(TRADE_QUERY).with_biz_content(format!(r#"{{"out_trade_no":"{out_trade_no}"}}"#))
 }
 
+/// Judges a reply as the client does, with the keys that `app` is configured with.
+fn verify_reply(
+    app: &App,
+    call: &Call,
+    body: &[u8],
+    content_type: Option<&str>,
+    trace_id: Option<&str>,
+) -> Result<Reply, GatewayError> {
+    let reply = UnverifiedReply::read(app, call, body, content_type, trace_id)?;
+    let key = match reply.key_needed(app, SystemTime::now())? {
+        KeyNeeded::Configured(key) => key.clone(),
+        KeyNeeded::OfCertificate(serial_number) => panic!("{serial_number} is not configured"),
+    };
+    reply.verify(app, call, &key)
+}
+
 /// `Reply` has no `Debug`, on purpose.
 fn failure(result: Result<Reply, GatewayError>) -> GatewayError {
     match result {
@@ -127,6 +163,10 @@ fn failure(result: Result<Reply, GatewayError>) -> GatewayError {
 
 /// A file of the outside vectors, which lie beside the project and not in it; `None` where they are absent.
 fn vectors<T: serde::de::DeserializeOwned>(name: &str) -> Option<T> {
+    Some(serde_json::from_str(&vector_text(name)?).expect("the expected JSON"))
+}
+
+fn vector_text(name: &str) -> Option<String> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../../../shared/vectors")
         .join(name);
@@ -135,6 +175,5 @@ fn vectors<T: serde::de::DeserializeOwned>(name: &str) -> Option<T> {
         let _ = writeln!(std::io::stderr(), "skipped: there is no {name} here");
         return None;
     }
-    let bytes = std::fs::read(path).expect("a readable file");
-    Some(serde_json::from_slice(&bytes).expect("the expected JSON"))
+    Some(std::fs::read_to_string(path).expect("a readable file"))
 }

@@ -3,23 +3,23 @@
 use std::fmt::Write;
 use std::time::{Duration, Instant};
 
-use alipay_gateway::{App, Call, GatewayError, Reply, verify_reply};
+use alipay_gateway::{App, Call, GatewayError, Reply};
 use alipay_signing::{Charset, SignType};
 
-use crate::{TRADE_QUERY, alipay_key, app, app_key, failure};
+use crate::{TRADE_QUERY, alipay_key, app, app_key, failure, verify_reply};
 
 const NAME: &str = "alipay_trade_query_response";
 const NODE: &str = r#"{"code":"10000","msg":"Success","out_trade_no":"T1","total_amount":"0.01"}"#;
 const FORGED: &str =
     r#"{"code":"10000","msg":"Success","out_trade_no":"T1","total_amount":"9999.00"}"#;
 
-fn signature(text: impl AsRef<[u8]>) -> String {
+pub(crate) fn signature(text: impl AsRef<[u8]>) -> String {
     alipay_key()
         .sign(SignType::Rsa2, text.as_ref())
         .expect("a signature")
 }
 
-fn body(members: &[(&str, &str)]) -> String {
+pub(crate) fn body(members: &[(&str, &str)]) -> String {
     let mut body = String::from("{");
     for (name, value) in members {
         let comma = if body.len() > 1 { "," } else { "" };
@@ -29,7 +29,7 @@ fn body(members: &[(&str, &str)]) -> String {
 }
 
 /// A reply of which everything is right but what the test says.
-fn signed(name: &str, node: &str) -> String {
+pub(crate) fn signed(name: &str, node: &str) -> String {
     body(&[(name, node), ("sign", &format!("\"{}\"", signature(node)))])
 }
 

@@ -3,22 +3,29 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use alipay_gateway::{App, Call, GatewayError, SignedRequest, signed_request, timestamp};
+use alipay_gateway::{
+    App, AppCertificates, Call, GatewayError, SignedRequest, signed_request, timestamp,
+};
+use alipay_signing::certificate::{Certificate, RootCertificates};
+use alipay_signing::content_encryption::ContentKey;
 use alipay_signing::{Charset, SignType, SigningKey};
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use proptest::sample::select;
 use serde::Deserialize;
 
-use crate::{app, app_key, vectors};
+use crate::{app, app_key, vector_text, vectors};
 
 /// 2026-11-22 00:30:05 in China.
 const NOW: Duration = Duration::from_secs(1_795_278_605);
 
-/// The names that the protocol gives a meaning and [`signed_request`] a value.
-const PROTOCOL: [&str; 8] = [
+/// The names that the protocol gives a meaning, and that only [`signed_request`] gives a value.
+const PROTOCOL: [&str; 11] = [
+    "alipay_root_cert_sn",
+    "app_cert_sn",
     "app_id",
     "charset",
+    "encrypt_type",
     "format",
     "method",
     "sign",
@@ -27,12 +34,12 @@ const PROTOCOL: [&str; 8] = [
     "version",
 ];
 
-fn now() -> SystemTime {
+pub(crate) fn now() -> SystemTime {
     UNIX_EPOCH + NOW
 }
 
 /// Reads a form as a server does, with another library than the one that wrote it.
-fn decoded(form: &str, charset: Charset) -> Vec<(String, String)> {
+pub(crate) fn decoded(form: &str, charset: Charset) -> Vec<(String, String)> {
     let text = |part: &str| {
         let part = part.replace('+', " ");
         let bytes: Vec<u8> = percent_encoding::percent_decode_str(&part).collect();
@@ -287,6 +294,25 @@ struct Captured {
     signature: String,
 }
 
+#[derive(Deserialize)]
+pub(crate) struct Aes {
+    pub(crate) id: String,
+    pub(crate) key_b64: String,
+}
+
+/// The official Node SDK's test certificates.
+pub(crate) fn node_certificates() -> AppCertificates {
+    let text = |name: &str| vector_text(&format!("certs/{name}")).expect("a certificate");
+    let of_app = Certificate::from_text(&text("node_appCertPublicKey_2021001161683774.crt"));
+    AppCertificates {
+        app_serial_number: of_app.expect("a certificate").serial_number().to_owned(),
+        alipay: Certificate::from_text(&text("node_alipayCertPublicKey_RSA2.crt"))
+            .expect("a certificate"),
+        roots: RootCertificates::from_text(&text("alipayRootCert_variantA.crt"))
+            .expect("the roots"),
+    }
+}
+
 /// The official SDKs leave `format` out or write `json`, and spell charsets in their own ways; with those two changed, the
 /// signed text of the same call at the same moment is theirs, byte for byte, and so is the signature.
 #[test]
@@ -298,6 +324,9 @@ fn the_signature_is_the_official_sdks() {
         vectors::<HashMap<String, Key>>("keys.json"),
         vectors::<Vec<Captured>>("sign_v2.json"),
     ) else {
+        return;
+    };
+    let Some(aes) = vectors::<Vec<Aes>>("aes.json") else {
         return;
     };
     let mut compared = 0;
@@ -324,11 +353,21 @@ fn the_signature_is_the_official_sdks() {
 
         let mut fields = case.params.clone();
         fields.retain(|name, _| !PROTOCOL.contains(&name.as_str()) && name != "biz_content");
-        let call = Call {
+        let content_key = case.params.contains_key("encrypt_type").then(|| {
+            let key = aes.iter().find(|case| case.id == "node_gateway_response");
+            ContentKey::from_text(&key.expect("Node's AES key").key_b64).unwrap()
+        });
+        let mut call = Call {
             biz_content: case.params.get("biz_content").cloned(),
             fields,
             ..Call::new(&case.params["method"])
         };
+        if let Some(key) = &content_key {
+            let plaintext = key.decrypt(&case.params["biz_content"]).unwrap();
+            call = call
+                .with_biz_content(String::from_utf8(plaintext).unwrap())
+                .encrypted();
+        }
         let moment = match case.params["timestamp"].as_str() {
             "2024-06-07 18:41:51" => 1_717_756_911,
             "2022-02-22 22:22:22" => 1_645_539_742,
@@ -339,6 +378,8 @@ fn the_signature_is_the_official_sdks() {
             signing_key: signing_key.clone(),
             sign_type,
             charset,
+            content_key,
+            certificates: case.params.get("app_cert_sn").map(|_| node_certificates()),
             ..app()
         };
         let moment = UNIX_EPOCH + Duration::from_secs(moment);

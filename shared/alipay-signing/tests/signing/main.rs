@@ -6,13 +6,20 @@
               functions marked as tests and not their helpers"
 )]
 
+mod certificate_chains;
+mod certificate_writer;
+mod certificates;
 mod charsets;
+mod content_encryption;
 mod der_writer;
 mod key_loading;
+mod outside_certificates;
 mod outside_vectors;
 mod parameters;
+mod sdk_modes;
 mod sdk_vectors;
 mod signatures;
+mod v3;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -35,11 +42,13 @@ static KEY: LazyLock<SigningKey> =
     LazyLock::new(|| SigningKey::from_text(&STANDARD.encode(&*KEY_PKCS8)).expect("a loaded key"));
 
 /// A second one, which has nothing to do with the first.
-static OTHER_KEY: LazyLock<SigningKey> = LazyLock::new(|| {
+static OTHER_KEY: LazyLock<SigningKey> = LazyLock::new(new_key);
+
+fn new_key() -> SigningKey {
     let pair = KeyPair::generate(KeySize::Rsa2048).expect("a key");
     let der: aws_lc_rs::encoding::Pkcs8V1Der<'_> = pair.as_der().expect("its DER");
     SigningKey::from_text(&STANDARD.encode(der.as_ref())).expect("a loaded key")
-});
+}
 
 /// A file of the outside vectors, which lie beside the project and not in it; `None` where they
 /// are absent.

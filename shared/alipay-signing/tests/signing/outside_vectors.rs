@@ -224,8 +224,8 @@ struct NodeSdkReply {
     verifies_with: Vec<String>,
 }
 
-/// The notices' texts are put together here as their rule says; the rule itself is not part of
-/// this crate yet.
+/// The notices' texts are put together here as their rule says; the rule itself belongs to the
+/// gateway crate.
 #[test]
 fn notices_and_a_reply_of_the_real_gateway_verify_under_their_key_only() {
     let Some(file) = json::<NodeSdk>("alipay-real-signatures/node-sdk-vectors.json") else {

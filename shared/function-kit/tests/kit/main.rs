@@ -9,6 +9,8 @@
 
 mod apps;
 mod bench;
+mod certificates;
+mod encryption;
 mod events;
 mod keys;
 mod process;

@@ -8,7 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use function_kit::{StartUpError, no_powers, run};
 use serde_json::{Value, json};
-use simulator::{AppOptions, SimulatedApp, Simulator};
+use simulator::{AlipayCertificate, AppOptions, SimulatedApp, Simulator};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, Command};
 
@@ -123,7 +123,7 @@ async fn gateway_with_app() -> (Simulator, SimulatedApp, String) {
     let simulator = Simulator::start().await.unwrap();
     let app = simulator.add_app(AppOptions::default());
     let mut entry = entry(&simulator, &app);
-    entry["aesKey"] = json!("canaryaeskey");
+    entry["aesKey"] = json!("Y2FuYXJ5YWVza2V5MTIzNA==");
     let document = json!({ "apps": [entry] }).to_string();
     (simulator, app, document)
 }
@@ -222,7 +222,7 @@ async fn a_function_on_lambda_answers_both_doors_and_its_log_holds_no_secret_eve
         &[
             "canarycode",
             "canarybadprivatekey",
-            "canaryaeskey",
+            "Y2FuYXJ5YWVza2V5MTIzNA==",
             "canarysecretaccesskey",
             "canarysessiontoken",
             own_key,
@@ -291,6 +291,49 @@ async fn a_failure_is_logged_with_its_request_whatever_rust_log_leaves_out() {
 }
 
 #[tokio::test]
+async fn an_expired_certificate_is_logged_with_its_mend_and_the_function_starts() {
+    let simulator = Simulator::start().await.unwrap();
+    simulator.change_alipay_certificate(AlipayCertificate::Expired);
+    let app = simulator.add_app(AppOptions {
+        certificates: true,
+        ..AppOptions::default()
+    });
+    let mut entry = entry(&simulator, &app);
+    entry.as_object_mut().unwrap().remove("alipayPublicKey");
+    entry["appCert"] = json!(app.app_certificate);
+    entry["alipayCert"] = json!(app.alipay_certificate);
+    entry["alipayRootCert"] = json!(app.alipay_root_certificate);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("apps.json");
+    std::fs::write(&file, json!({ "apps": [entry] }).to_string()).unwrap();
+    let lambda = RuntimeApi::start().await;
+    let process = Process::start(
+        "function",
+        &[
+            ("AWS_LAMBDA_RUNTIME_API", &lambda.address.to_string()),
+            ("ALIPAY_CONFIG_FILE", file.to_str().unwrap()),
+        ],
+    );
+    let (kind, answer) = lambda.invoke("r-1", "{}").await;
+    assert_eq!(kind, "response");
+    assert!(answer.contains("\"code\":0"), "{answer}");
+    let written = process.written_with("r-1").await;
+    let lines = log_lines(&written);
+    let wrong: Vec<_> = lines
+        .iter()
+        .filter(|line| line["level"] == "ERROR")
+        .collect();
+    assert_eq!(wrong.len(), 1, "{written}");
+    assert_eq!(wrong[0]["message"], "this setting is wrong");
+    assert_eq!(wrong[0]["appid"], json!(app.app_id));
+    assert_eq!(wrong[0]["field"], "alipayCert");
+    for (member, said) in [("what", "ended on 20"), ("mend", "download")] {
+        let text = wrong[0][member].as_str().unwrap();
+        assert!(text.contains(said), "{text}");
+    }
+}
+
+#[tokio::test]
 async fn a_wrong_setting_stops_the_start_and_is_named() {
     let (_simulator, _, document) = gateway_with_app().await;
     let folder = tempfile::tempdir().unwrap();
@@ -353,7 +396,11 @@ async fn a_wrong_setting_stops_the_start_and_is_named() {
         assert!(written.contains(said), "{said}: {written}");
         assert_free_of(
             &written,
-            &["canarycanary", "canaryaeskey", "canarysecretaccesskey"],
+            &[
+                "canarycanary",
+                "Y2FuYXJ5YWVza2V5MTIzNA==",
+                "canarysecretaccesskey",
+            ],
         );
     }
     let reader = &[("ALIPAY_CONFIG_FILE", good)];

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use function_kit::{Alipay, Handler, Service};
 use serde_json::{Value, json};
-use simulator::{AppOptions, SimulatedApp, Simulator, Trade};
+use simulator::{AppKey, AppOptions, SimulatedApp, Simulator, Trade};
 
 use crate::bench::{
     MovableClock, Obedient, TRADE_QUERY, entry, gateway, http_event, invocation, open_http,
@@ -170,4 +170,46 @@ async fn apps_that_were_given_have_nothing_to_be_read_again_from() {
     let answer: Value = serde_json::from_str(answer.get()).unwrap();
     assert_eq!(answer["code"], refused());
     assert_eq!(simulator.received_count(TRADE_QUERY), 1);
+}
+
+#[tokio::test]
+async fn a_renewed_certificate_is_read_again_and_the_call_made_once_more() {
+    let simulator = Simulator::start().await.unwrap();
+    let in_certificate_mode = || AppOptions {
+        certificates: true,
+        ..AppOptions::default()
+    };
+    let old = simulator.add_app(in_certificate_mode());
+    let written = |app: &SimulatedApp| {
+        let mut entry = entry(&simulator, app);
+        entry.as_object_mut().unwrap().remove("alipayPublicKey");
+        entry["appCert"] = json!(app.app_certificate);
+        entry["alipayCert"] = json!(app.alipay_certificate);
+        entry["alipayRootCert"] = json!(app.alipay_root_certificate);
+        json!({ "apps": [entry] }).to_string()
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("apps.json");
+    std::fs::write(&file, written(&old)).unwrap();
+    let clock = MovableClock::default().clock();
+    let alipay = Alipay::from_file(gateway(), file.clone(), clock)
+        .await
+        .unwrap();
+    let function = Obedient {
+        alipay: alipay.clone(),
+    };
+    let service = Service::new(function, alipay);
+
+    // The console issues another certificate for the same key, and forgets the old one.
+    let new = simulator.add_app(AppOptions {
+        app_id: Some(old.app_id.clone()),
+        key: AppKey::Private(old.private_key.clone()),
+        ..in_certificate_mode()
+    });
+    assert_ne!(new.app_cert_sn, old.app_cert_sn);
+    std::fs::write(&file, written(&new)).unwrap();
+    let answer = service.handle("{\"task\":\"query\"}", invocation()).await;
+    let answer: Value = serde_json::from_str(answer.get()).unwrap();
+    assert_eq!(answer["code"], "ACQ.TRADE_NOT_EXIST", "{answer}");
+    assert_eq!(simulator.received_count(TRADE_QUERY), 2);
 }

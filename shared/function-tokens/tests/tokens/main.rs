@@ -7,6 +7,7 @@
 )]
 
 mod bench;
+mod merchants;
 mod once;
 mod settings;
 mod user_tokens;

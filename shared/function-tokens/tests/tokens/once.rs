@@ -226,7 +226,8 @@ async fn a_kept_failure_repeats_as_the_same_outcome() {
             sub_code: Some("isv.code-invalid".to_owned()),
             msg: "Invalid Arguments".to_owned(),
             sub_msg: Some("授权码code无效".to_owned()),
-            trace_id: Some("t".to_owned()),
+            trace_id: Some("t".into()),
+            ..Refusal::default()
         }),
         Outcome::GatewayTimeout,
         Outcome::GatewayUnverified,

@@ -40,7 +40,7 @@ const POLL: Duration = Duration::from_millis(60);
 /// The first pause after a commit did not reach the table, at most; doubles up to a second.
 const COMMIT_PAUSE: Duration = Duration::from_millis(50);
 /// What a caller who found the token being refreshed is told to wait.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
+pub(super) const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// What may be done with a row at a given moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,7 +63,10 @@ fn standing(record: &TokenRecord, now: WallTime) -> Standing {
     let whole_life = record.expires_at.since(record.committed_at);
     let refresh_margin = REFRESH_MARGIN.min(whole_life / REFRESH_MARGIN_PART);
     let refreshable = record.state == State::Active && record.is_refreshable_at(now);
-    match (lives_longer_than(SERVE_MARGIN), refreshable) {
+    // What Alipay has not refused is served although its time is over, where the time is no certain end.
+    let servable = lives_longer_than(SERVE_MARGIN)
+        || (!record.ends_with_its_time() && record.state == State::Active);
+    match (servable, refreshable) {
         (true, _) if lives_longer_than(refresh_margin) => Standing::Fresh,
         (true, true) => Standing::Ageing,
         (true, false) => Standing::Fresh,
@@ -80,7 +83,7 @@ enum Acquired {
 }
 
 /// What a refresh under the lease came to, where it did not fail.
-enum Refreshed {
+pub(super) enum Refreshed {
     Stored(AccessToken),
     /// The row has changed meanwhile: read it again.
     LookAgain,
@@ -218,7 +221,7 @@ impl TokenStore {
     }
 
     /// Steps 3 to 6, once.
-    async fn refresh_once<R: Refresher>(
+    pub(super) async fn refresh_once<R: Refresher>(
         &self,
         record: &TokenRecord,
         clock: &dyn Clock,
@@ -461,7 +464,7 @@ async fn conditionally(
 }
 
 /// Whether somebody may still be refreshing this row.
-fn lease_runs_at(record: &TokenRecord, now: WallTime) -> bool {
+pub(super) fn lease_runs_at(record: &TokenRecord, now: WallTime) -> bool {
     record
         .lease_until
         .is_some_and(|until| until >= now.minus(SKEW))

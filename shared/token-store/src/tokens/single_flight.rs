@@ -61,6 +61,7 @@ mod tests {
         Address {
             pk: number.to_string(),
             sk: String::new(),
+            kind: None,
         }
     }
 

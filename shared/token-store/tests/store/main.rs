@@ -11,6 +11,7 @@ mod claims;
 mod faults;
 mod harness;
 mod login;
+mod merchants;
 mod proxy;
 mod refresh;
 mod sealing;

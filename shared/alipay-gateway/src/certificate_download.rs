@@ -1,0 +1,174 @@
+//! Alipay's newer certificates: fetched when a reply names one that is not configured, and kept by serial number for the life of
+//! the process.
+//!
+//! Trust comes from the chain to the app's configured roots alone. The reply that brings a certificate may be signed with the very
+//! key that it brings, so its signature says nothing and is not looked at, and a forged one could at most bring another certificate
+//! that Alipay issued under the same serial number.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use alipay_signing::VerifyingKey;
+use alipay_signing::certificate::Certificate;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
+use url::Url;
+
+use crate::{App, AppCertificates, Call, GatewayError, UnverifiedReply};
+
+const METHOD: &str = "alipay.open.app.alipaycert.download";
+
+/// From one download to the next, whether it succeeded or not. Alipay changes its certificate once in years.
+const BETWEEN_DOWNLOADS: Duration = Duration::from_secs(60 * 60);
+
+/// What was downloaded, by app. Nothing crosses from one app to another, nor from one set of roots to another.
+#[derive(Default)]
+pub(crate) struct DownloadedCertificates {
+    by_app: Mutex<HashMap<Owner, Arc<tokio::sync::Mutex<OfOneApp>>>>,
+}
+
+#[derive(PartialEq, Eq, Hash)]
+struct Owner {
+    gateway: Url,
+    app_id: String,
+    root_serial_numbers: String,
+}
+
+/// Locked while a download runs, so that of many calls that need a certificate one fetches it and the others find it.
+#[derive(Default)]
+pub(crate) struct OfOneApp {
+    by_serial_number: HashMap<String, Certificate>,
+    last_download: Option<SystemTime>,
+}
+
+impl DownloadedCertificates {
+    pub fn of(
+        &self,
+        app: &App,
+        certificates: &AppCertificates,
+    ) -> Arc<tokio::sync::Mutex<OfOneApp>> {
+        let owner = Owner {
+            gateway: app.gateway.clone(),
+            app_id: app.app_id.clone(),
+            root_serial_numbers: certificates.roots.serial_numbers().to_owned(),
+        };
+        let mut by_app = self.by_app.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(by_app.entry(owner).or_default())
+    }
+}
+
+impl OfOneApp {
+    /// The key of the certificate that is kept under `serial_number`, if it still leads to a root at `now`; `None` where none is
+    /// kept.
+    pub fn key(
+        &self,
+        serial_number: &str,
+        certificates: &AppCertificates,
+        now: SystemTime,
+    ) -> Option<Result<VerifyingKey, GatewayError>> {
+        let certificate = self.by_serial_number.get(serial_number)?;
+        Some(check(certificate, serial_number, certificates, now))
+    }
+
+    /// Takes this hour's one download, if there is one left.
+    ///
+    /// # Errors
+    /// [`GatewayError::Unverified`] when it was used.
+    pub fn begin_download(&mut self, now: SystemTime) -> Result<(), GatewayError> {
+        let is_used = self.last_download.is_some_and(|last| {
+            now.duration_since(last)
+                .is_ok_and(|since| since < BETWEEN_DOWNLOADS)
+        });
+        if is_used {
+            return Err(GatewayError::unverified(
+                "the reply is signed with a certificate that is not the configured alipayCert, and none could be fetched in the last hour",
+            ));
+        }
+        self.last_download = Some(now);
+        Ok(())
+    }
+
+    /// Keeps a certificate that came for `serial_number`, if it is that one and leads to a root.
+    pub fn keep(
+        &mut self,
+        certificate: Certificate,
+        serial_number: &str,
+        certificates: &AppCertificates,
+        now: SystemTime,
+    ) -> Result<VerifyingKey, GatewayError> {
+        let key = check(&certificate, serial_number, certificates, now)?;
+        self.by_serial_number
+            .insert(serial_number.to_owned(), certificate);
+        Ok(key)
+    }
+}
+
+/// The key of `certificate` if it is the one asked for and may be trusted at `now`.
+fn check(
+    certificate: &Certificate,
+    serial_number: &str,
+    certificates: &AppCertificates,
+    now: SystemTime,
+) -> Result<VerifyingKey, GatewayError> {
+    if certificate.serial_number() != serial_number {
+        return Err(GatewayError::unverified(
+            "the gateway sent another certificate than the one its reply names",
+        ));
+    }
+    certificate
+        .check_chain(&certificates.roots, now)
+        .map_err(|error| {
+            tracing::warn!(%error, serial_number, "Alipay's certificate is not trusted");
+            GatewayError::unverified(
+                "the reply's certificate does not lead to the configured alipayRootCert",
+            )
+        })?;
+    Ok(certificate.verifying_key().clone())
+}
+
+/// The call that fetches a certificate. It is made in V2 for every app: V3 has no documented path for it.
+pub(crate) fn download_call(serial_number: &str) -> Call {
+    Call::new(METHOD)
+        .with_biz_content(serde_json::json!({ "alipay_cert_sn": serial_number }).to_string())
+}
+
+/// The certificate that a reply to [`download_call`] brings. Nothing of it is trusted yet.
+pub(crate) fn downloaded(reply: &UnverifiedReply) -> Option<Certificate> {
+    #[derive(Deserialize)]
+    struct Node {
+        alipay_cert_content: String,
+    }
+    let node: Node = reply.without_signature()?;
+    let text = STANDARD.decode(node.alipay_cert_content).ok()?;
+    Certificate::from_text(std::str::from_utf8(&text).ok()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_hour_has_one_download_whatever_came_of_it() {
+        let start = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_278_605);
+        let mut of_app = OfOneApp::default();
+        of_app.begin_download(start).unwrap();
+        let last = start + BETWEEN_DOWNLOADS - Duration::from_millis(1);
+        for now in [start, last] {
+            let error = of_app.begin_download(now).unwrap_err();
+            assert!(!error.was_never_sent(), "{error}");
+        }
+        of_app.begin_download(start + BETWEEN_DOWNLOADS).unwrap();
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_does_not_forbid_downloads_for_ever() {
+        let start = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_278_605);
+        let mut of_app = OfOneApp::default();
+        of_app.begin_download(start).unwrap();
+        of_app
+            .begin_download(start - Duration::from_secs(1))
+            .unwrap();
+    }
+}
