@@ -165,6 +165,7 @@ pub fn apps_document(simulator: &Simulator, app: &SimulatedApp) -> String {
         "gateway": simulator.gateway_url(),
         "homePage": "pages/index/index",
         "requestMethods": SIMULATED_METHODS,
+        "contentCheck": {"engine": "sync"},
     });
     if app.app_certificate.is_empty() {
         entry["alipayPublicKey"] = json!(app.alipay_public_key);

@@ -87,7 +87,7 @@ async fn the_words_that_were_hit_are_cleaned_of_alipays_list_marks() {
 }
 
 #[tokio::test]
-async fn a_risky_image_is_an_answer_with_status_200_and_vks_code() {
+async fn a_risky_image_is_an_answer_with_vks_code_and_words() {
     let stack = Stack::start().await;
     let serving = with_content_check(&stack, json!({"engine": "sync"})).await;
     let passed = check_image(&serving, json!({"image": IMAGE})).await;
@@ -250,7 +250,7 @@ async fn an_image_that_is_judged_later_is_asked_about_again() {
     let dog = check_image(&serving, dog).await;
     assert_eq!(dog["result"]["suggest"], "review", "{dog}");
 
-    // Longer would be out of the gateway's patience with the clock of the request.
+    // Alipay asks to wait 60 seconds.
     stack.simulator().advance_clock(Duration::from_secs(61));
     let passed = check_image(&serving, again).await;
     assert_eq!(passed["result"], json!({"suggest": "pass"}), "{passed}");

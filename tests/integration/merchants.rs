@@ -399,6 +399,8 @@ async fn with_a_merchant_the_named_user_is_one_of_the_merchants_app() {
         (&json!(0), &json!(MERCHANT)),
         "{login}"
     );
+    let isv_and_merchant = format!("APP#{}@{MERCHANT}#USER#", stack.app().app_id);
+    assert_eq!(stack.rows(&isv_and_merchant).await, 1);
     let answer = stack.invoke("generic-request", &arguments).await;
     assert_eq!(
         (&answer["code"], &answer["nick_name"]),
@@ -422,8 +424,31 @@ impl Write for Log {
     }
 }
 
-#[tokio::test]
-async fn no_merchants_code_or_token_is_in_any_line_of_the_log_however_much_is_logged() {
+/// In a process of its own, because which events are heard is decided for a whole process.
+#[test]
+fn no_merchants_code_or_token_is_in_any_line_of_the_log_however_much_is_logged() {
+    const CHILD: &str = "MERCHANTS_LOG_TEST";
+    const NAME: &str =
+        "merchants::no_merchants_code_or_token_is_in_any_line_of_the_log_however_much_is_logged";
+    if std::env::var_os(CHILD).is_some() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        return runtime.unwrap().block_on(log_everything_of_a_merchant());
+    }
+    let output = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", NAME, "--nocapture"])
+        .env(CHILD, "1")
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+async fn log_everything_of_a_merchant() {
     let log = Log::default();
     let writer = log.clone();
     let _guard = tracing_subscriber::fmt()

@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const METHOD: &str = "alipay.trade.query";
 
 const AGAIN: &str = "run the doctor again in a minute";
-const UNDERSTOOD: &str = "aesKey: an encrypted call is understood, and its answer opens";
+const UNDERSTOOD: &str = "aesKey: an encrypted call is understood, and its answer read";
 
 pub(super) async fn examine(gateway: &Gateway, app: &App, clock: &Clock, report: &mut Report<'_>) {
     let examination = Examination {

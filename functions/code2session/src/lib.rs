@@ -100,10 +100,12 @@ impl Code2Session {
             Ok(granted) => granted,
             Err(error) => return Err(self.tokens.exchange_failed(claim, error).await),
         };
-        let app_id = input.auth_app_id.as_deref().unwrap_or(caller.app.id());
+        let auth_app_id = input.auth_app_id.as_deref();
+        let app_id = auth_app_id.unwrap_or(caller.app.id());
         let fields = fields(app_id, &granted, input.need_key)?;
         let login = Login {
-            app_id,
+            app_id: caller.app.id(),
+            auth_app_id,
             scope: input.scope.as_deref(),
             granted: &granted,
             asked_at,

@@ -40,7 +40,7 @@ pub struct Input {
     #[serde(default, deserialize_with = "optional")]
     pub(crate) scope: Option<Text<64>>,
     /// The merchant's app that an ISV's app acts for: its stored token goes with the call as `app_auth_token`, and `openid` is
-    /// then a user of the merchant's app.
+    /// then a user who logged in to the merchant's app by `auth.code2Session` with the same `authAppId`.
     #[serde(default, rename = "authAppId", deserialize_with = "optional")]
     pub(crate) auth_app_id: Option<Text<32>>,
 }

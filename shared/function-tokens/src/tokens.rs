@@ -33,8 +33,10 @@ pub struct Tokens {
 /// A login to be kept.
 #[derive(Debug, Clone, Copy)]
 pub struct Login<'a> {
-    /// The app that the user logged in to.
+    /// The app that asked for the tokens.
     pub app_id: &'a str,
+    /// The merchant's app that the user logged in to, where an ISV's app asked for it.
+    pub auth_app_id: Option<&'a str>,
     /// The name of the row, where a user has several authorisations side by side; `None` for the default one.
     pub scope: Option<&'a str>,
     /// What Alipay granted.
@@ -93,6 +95,7 @@ impl Tokens {
     ) -> Result<(), StoreError> {
         let Login {
             app_id,
+            auth_app_id,
             scope,
             granted,
             asked_at,
@@ -100,7 +103,7 @@ impl Tokens {
         let Some(openid) = granted.openid() else {
             return Err(StoreError::NotFound);
         };
-        let key = user_key(app_id, openid, scope);
+        let key = user_key(app_id, auth_app_id, openid, scope);
         let grant = stored_form(granted, asked_at);
         self.keep(&key, &grant, WallTime::from(asked_at), claim, answer)
             .await
@@ -139,12 +142,12 @@ impl Tokens {
         openid: &str,
         scope: Option<&str>,
     ) -> Result<SecretString, Failure> {
-        let key = user_key(caller.app.id(), openid, scope);
+        let key = user_key(caller.app.id(), None, openid, scope);
         self.live_token(&key, alipay, caller, None).await
     }
 
-    /// The live access token of a user of a merchant's app, for whom the ISV acts with `app_auth_token`. It is the one that was
-    /// granted to the merchant's app.
+    /// The live access token of a user of a merchant's app, for whom the ISV acts with `app_auth_token`: the one that a
+    /// [`Login`] with this `auth_app_id` kept. Tokens that the merchant's app was given without the ISV are others.
     ///
     /// # Errors
     /// As [`Tokens::user_access_token`].
@@ -156,7 +159,7 @@ impl Tokens {
         openid: &str,
         scope: Option<&str>,
     ) -> Result<SecretString, Failure> {
-        let key = user_key(merchant.auth_app_id, openid, scope);
+        let key = user_key(caller.app.id(), Some(merchant.auth_app_id), openid, scope);
         let token = Some(merchant.app_auth_token);
         self.live_token(&key, alipay, caller, token).await
     }
@@ -185,9 +188,18 @@ impl Tokens {
     }
 }
 
-fn user_key(app_id: &str, openid: &str, scope: Option<&str>) -> TokenKey {
+/// Tokens of a merchant's app that an ISV asked for can be refreshed by this ISV only, so they have rows of their own.
+fn user_key(
+    app_id: &str,
+    auth_app_id: Option<&str>,
+    openid: &str,
+    scope: Option<&str>,
+) -> TokenKey {
     TokenKey {
-        app_id: app_id.to_owned(),
+        app_id: match auth_app_id {
+            None => app_id.to_owned(),
+            Some(auth_app_id) => format!("{app_id}@{auth_app_id}"),
+        },
         kind: TokenKind::User,
         subject: openid.to_owned(),
         scopes: scope.unwrap_or(DEFAULT_SCOPE).to_owned(),

@@ -6,6 +6,8 @@ use std::time::{Duration, SystemTime};
 use alipay_gateway::{
     App, Deadline, Gateway, GatewayError, KeyNeeded, Protocol, Reply, UnverifiedReply,
 };
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use simulator::{AppOptions, Fault, FaultKind, Simulator, Trade};
 
 use crate::replies::{body, signature};
@@ -159,9 +161,50 @@ async fn a_download_stays_inside_the_time_of_its_call() {
     assert!(SystemTime::now() < start + Duration::from_millis(2000));
 }
 
+/// Both are Alipay's; but the one that came is not the one that signed.
+#[tokio::test]
+async fn a_genuine_certificate_that_was_not_asked_for_is_refused() {
+    let simulator = Simulator::start().await.unwrap();
+    let registered = simulator.add_app(options());
+    let app = configured(&simulator, &registered);
+    add_trade(&simulator, &app);
+    simulator.renew_alipay_certificate();
+    let old = STANDARD.encode(&registered.alipay_certificate);
+    let json = format!(r#"{{"code":"10000","alipay_cert_content":"{old}"}}"#);
+    let fault = Fault::always(FaultKind::Node { json }).for_method(DOWNLOAD);
+    simulator.inject(fault);
+    let gateway = Gateway::new(Arc::new(SystemTime::now)).unwrap();
+    let error = failure(gateway.call(&app, &query_of("T1"), far()).await);
+    assert!(error.to_string().contains("another certificate"), "{error}");
+    assert_eq!(simulator.received_count(DOWNLOAD), 1);
+}
+
+/// A download that is cut off would cost the hour.
+#[tokio::test]
+async fn a_download_for_which_there_is_no_time_is_not_begun() {
+    let fixture = fixture_in(Protocol::V2).await;
+    fixture.simulator.renew_alipay_certificate();
+    let slow = FaultKind::Delay { milliseconds: 700 };
+    let slow = Fault::once(slow).for_method(TRADE_QUERY);
+    fixture.simulator.inject(slow);
+    let query = query_of("T1");
+    let deadline = Deadline::after(SystemTime::now(), Duration::from_millis(2000));
+    let error = failure(fixture.gateway.call(&fixture.app, &query, deadline).await);
+    assert!(matches!(error, GatewayError::TimedOut), "{error}");
+    assert_eq!(fixture.downloads(), 0);
+    fixture.query().await.unwrap();
+    assert_eq!(fixture.downloads(), 1);
+}
+
 #[tokio::test]
 async fn a_success_that_names_no_certificate_or_another_one_is_refused() {
-    for sn in [None, Some(OTHER_SERIAL_NUMBER), Some("../../x")] {
+    for (sn, downloads) in [
+        (None, 0),
+        (Some(OTHER_SERIAL_NUMBER), 1),
+        // Nothing that is no serial number goes into a request.
+        (Some("../../x"), 0),
+        (Some("0000000000000000000000000000000G"), 0),
+    ] {
         let fixture = fixture_in(Protocol::V2).await;
         let sn = sn.map(str::to_owned);
         let kind = FaultKind::CertificateSn { sn: sn.clone() };
@@ -173,6 +216,7 @@ async fn a_success_that_names_no_certificate_or_another_one_is_refused() {
             matches!(error, GatewayError::Unverified { .. }),
             "{sn:?}: {error}"
         );
+        assert_eq!(fixture.downloads(), downloads, "{sn:?}");
     }
 }
 

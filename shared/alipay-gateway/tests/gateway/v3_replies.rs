@@ -207,6 +207,7 @@ fn what_is_no_answer_of_the_gateway_is_told_apart() {
     }
     for status in [301, 302, 304] {
         Sent::signed(status, SUCCESS).unreachable();
+        Sent::signed(status, ERROR).unreachable();
     }
 }
 

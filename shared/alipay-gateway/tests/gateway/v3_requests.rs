@@ -101,6 +101,19 @@ fn arguments_beside_biz_content_are_members_of_the_body() {
 }
 
 #[test]
+fn empty_arguments_are_not_sent() {
+    let call = Call::new(QR_CODE)
+        .with_biz_content("")
+        .with_field("a", "")
+        .with_field("auth_token", "")
+        .with_field("app_auth_token", "")
+        .with_field("", "b");
+    let request = request(&call);
+    assert_eq!((request.url.query(), &*request.body), (None, ""));
+    assert_eq!(header(&request, "alipay-app-auth-token"), None);
+}
+
+#[test]
 fn the_query_of_a_merchants_token_is_a_get() {
     let call = Call::new("alipay.open.auth.token.app.query")
         .with_biz_content(r#"{"app_auth_token":"t 1","n":{"a":1}}"#);

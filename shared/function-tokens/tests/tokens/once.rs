@@ -261,6 +261,7 @@ async fn a_login_and_its_first_answer_are_kept_together() {
     let claim = first(&bench, &once("code", &["a"])).await;
     let login = Login {
         app_id: &bench.app.app_id,
+        auth_app_id: None,
         scope: None,
         granted: &granted,
         asked_at,
@@ -285,6 +286,7 @@ async fn a_login_whose_claim_was_taken_over_keeps_its_tokens_all_the_same() {
     let successor = first(&bench, &once("code", &["a"])).await;
     let login = Login {
         app_id: &bench.app.app_id,
+        auth_app_id: None,
         scope: None,
         granted: &granted,
         asked_at,

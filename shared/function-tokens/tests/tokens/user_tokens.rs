@@ -46,6 +46,7 @@ async fn logged_in(scope: Option<&str>) -> (Bench, UserGrant) {
     };
     let login = Login {
         app_id: &bench.app.app_id,
+        auth_app_id: None,
         scope,
         granted: &granted,
         asked_at,

@@ -1,146 +1,14 @@
-//! `dev-server doctor` against the simulated gateway and an embedded DynamoDB: a right configuration, and wrong ones of which each
-//! is named with its mend.
-#![expect(
-    clippy::unwrap_used,
-    reason = "tests fail by panicking; clippy.toml covers functions marked as tests and not their helpers"
-)]
+//! What is proved about an app.
 
-use std::process::{Command, Output};
+use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use dev_server::{DoctorOptions, LocalTable, Report, TOKEN_TABLE, apps_document, doctor};
+use dev_server::{DoctorOptions, Report, apps_document, doctor};
 use serde_json::{Value, json};
-use simulator::{AlipayCertificate, AppOptions, Fault, FaultKind, SimulatedApp, Simulator};
+use simulator::{AlipayCertificate, AppOptions, Fault, FaultKind};
 
-/// What the doctor says and whether it ends as a success.
-struct Said {
-    text: String,
-    success: bool,
-}
-
-impl Said {
-    fn has(&self, line: &str) -> &Self {
-        assert!(self.text.contains(line), "no line {line:?} in\n{self}");
-        self
-    }
-
-    fn has_not(&self, text: &str) -> &Self {
-        assert!(!self.text.contains(text), "{text:?} in\n{self}");
-        self
-    }
-
-    fn fails(&self) -> &Self {
-        assert!(!self.success, "{self}");
-        self
-    }
-
-    fn is_all_well(&self) -> &Self {
-        assert!(self.success, "{self}");
-        self.has("All is well.").has_not("FAIL").has_not("warn")
-    }
-}
-
-impl std::fmt::Display for Said {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str(&self.text)
-    }
-}
-
-/// A simulator with one app, and that app's document.
-struct Bench {
-    simulator: Simulator,
-    app: SimulatedApp,
-    document: Value,
-}
-
-impl Bench {
-    async fn new(options: AppOptions) -> Self {
-        Self::with_alipays_certificate(options, None).await
-    }
-
-    async fn with_alipays_certificate(
-        options: AppOptions,
-        certificate: Option<AlipayCertificate>,
-    ) -> Self {
-        let simulator = Simulator::start().await.unwrap();
-        if let Some(kind) = certificate {
-            simulator.change_alipay_certificate(kind);
-        }
-        let app = simulator.add_app(options);
-        let document = serde_json::from_str(&apps_document(&simulator, &app)).unwrap();
-        Self {
-            simulator,
-            app,
-            document,
-        }
-    }
-
-    fn entry(&mut self) -> &mut Value {
-        &mut self.document["apps"][0]
-    }
-
-    fn with(mut self, field: &str, value: impl Into<Value>) -> Self {
-        self.entry()[field] = value.into();
-        self
-    }
-
-    /// The program as its user runs it.
-    fn doctor(&self) -> Said {
-        run(&self.document, &[], &[])
-    }
-}
-
-fn in_key_mode() -> AppOptions {
-    AppOptions {
-        signed_error_responses: true,
-        ..AppOptions::default()
-    }
-}
-
-fn in_certificate_mode() -> AppOptions {
-    AppOptions {
-        certificates: true,
-        ..in_key_mode()
-    }
-}
-
-fn run(document: &Value, arguments: &[&str], environment: &[(&str, &str)]) -> Said {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("apps.json");
-    std::fs::write(&file, document.to_string()).unwrap();
-    let Output {
-        status,
-        stdout,
-        stderr,
-    } = Command::new(env!("CARGO_BIN_EXE_dev-server"))
-        .args(["doctor", "--config", file.to_str().unwrap()])
-        .args(arguments)
-        .env_clear()
-        .envs(environment.iter().copied())
-        .output()
-        .unwrap();
-    let said = String::from_utf8(stdout).unwrap() + &String::from_utf8(stderr).unwrap();
-    for secret in secrets(document) {
-        assert!(!said.contains(&secret), "a secret in\n{said}");
-    }
-    Said {
-        text: said,
-        success: status.success(),
-    }
-}
-
-/// Every line of the private keys, and the AES keys.
-fn secrets(document: &Value) -> Vec<String> {
-    let apps = document["apps"].as_array().unwrap();
-    let texts = |field: &'static str| apps.iter().filter_map(move |app| app[field].as_str());
-    texts("privateKey")
-        .chain(texts("aesKey"))
-        .flat_map(str::lines)
-        .filter(|line| line.len() > 12 && !line.starts_with("-----"))
-        .map(str::to_owned)
-        .collect()
-}
+use crate::bench::{Bench, Said, in_certificate_mode, in_key_mode, run};
 
 #[tokio::test]
 async fn a_right_configuration_in_key_mode_is_all_well_and_its_public_key_is_printed() {
@@ -155,7 +23,7 @@ async fn a_right_configuration_in_key_mode_is_all_well_and_its_public_key_is_pri
         .has("ok     clock: agrees with the gateway's")
         .has("ok     signature: the gateway accepts it")
         .has("ok     alipayPublicKey: the reply's signature is right")
-        .has("ok     aesKey: an encrypted call is understood, and its answer opens")
+        .has("ok     aesKey: an encrypted call is understood, and its answer read")
         .has("skip   TOKEN_TABLE is not set");
 }
 
@@ -354,6 +222,20 @@ async fn an_aes_key_of_another_app_is_named() {
 }
 
 #[tokio::test]
+async fn an_answer_that_does_not_open_is_named() {
+    let bench = Bench::new(in_key_mode()).await;
+    for fault in [FaultKind::WrongPadding, FaultKind::ChangedCiphertext] {
+        bench.simulator.clear_faults();
+        bench.simulator.inject(Fault::always(fault));
+        bench
+            .doctor()
+            .fails()
+            .has("ok     signature: the gateway accepts it")
+            .has("FAIL   aesKey: the answer to an encrypted call cannot be read");
+    }
+}
+
+#[tokio::test]
 async fn a_method_without_permission_says_nothing_against_the_keys() {
     let options = AppOptions {
         methods: Some(vec!["alipay.system.oauth.token".to_owned()]),
@@ -436,128 +318,4 @@ fn a_document_that_is_not_there_is_named() {
         said.contains("FAIL   the file cannot be read") && said.contains("--config"),
         "{said}"
     );
-}
-
-/// The environment of a function with a table at `endpoint`.
-fn table_settings<'a>(endpoint: &'a str, keys: &'a str) -> Vec<(&'a str, &'a str)> {
-    vec![
-        ("TOKEN_TABLE", TOKEN_TABLE),
-        ("TOKEN_KEYS_FILE", keys),
-        ("AWS_REGION", "local"),
-        ("AWS_ACCESS_KEY_ID", "local"),
-        ("AWS_SECRET_ACCESS_KEY", "canarysecretaccesskey"),
-        ("AWS_ENDPOINT_URL_DYNAMODB", endpoint),
-    ]
-}
-
-/// The doctor with a table, and the document of keys in a file.
-async fn with_table(table: &LocalTable, endpoint: &str) -> Said {
-    let keys = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(keys.path(), table.keys()).unwrap();
-    let bench = Bench::new(in_key_mode()).await;
-    let settings = table_settings(endpoint, keys.path().to_str().unwrap());
-    let document = bench.document.clone();
-    let settings: Vec<(String, String)> = settings
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .collect();
-    // The table answers from this runtime's threads.
-    let said = tokio::task::spawn_blocking(move || {
-        let settings: Vec<_> = settings
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()))
-            .collect();
-        run(&document, &[], &settings)
-    })
-    .await
-    .unwrap();
-    said.has_not("canarysecretaccesskey");
-    let keys: Value = serde_json::from_str(table.keys()).unwrap();
-    for key in keys["keys"].as_object().unwrap().values() {
-        said.has_not(key.as_str().unwrap());
-    }
-    said
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_right_table_takes_a_sealed_value_and_keeps_nothing() {
-    let table = LocalTable::start(None).await.unwrap();
-    with_table(&table, table.endpoint())
-        .await
-        .is_all_well()
-        .has("ok     keys: load")
-        .has("ok     table tokens: is there, with the right keys")
-        .has("ok     table: a sealed value was written, read back, opened and deleted");
-    let rows = table.client().scan().table_name(TOKEN_TABLE).send().await;
-    assert_eq!(rows.unwrap().count(), 0);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_table_that_is_not_reached_is_named() {
-    let table = LocalTable::start(None).await.unwrap();
-    let closed = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
-    with_table(&table, &format!("http://{closed}"))
-        .await
-        .fails()
-        .has("FAIL   table tokens: cannot be looked at");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_table_with_other_keys_is_named() {
-    use aws_sdk_dynamodb::types::{
-        AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
-    };
-    let table = LocalTable::start(None).await.unwrap();
-    let client = table.client();
-    client
-        .delete_table()
-        .table_name(TOKEN_TABLE)
-        .send()
-        .await
-        .unwrap();
-    client
-        .create_table()
-        .table_name(TOKEN_TABLE)
-        .billing_mode(BillingMode::PayPerRequest)
-        .attribute_definitions(
-            AttributeDefinition::builder()
-                .attribute_name("id")
-                .attribute_type(ScalarAttributeType::S)
-                .build()
-                .unwrap(),
-        )
-        .key_schema(
-            KeySchemaElement::builder()
-                .attribute_name("id")
-                .key_type(KeyType::Hash)
-                .build()
-                .unwrap(),
-        )
-        .send()
-        .await
-        .unwrap();
-    with_table(&table, table.endpoint())
-        .await
-        .fails()
-        .has("FAIL   table tokens: has other keys")
-        .has("partition key pk and the sort key sk");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_table_that_does_not_exist_is_named() {
-    let table = LocalTable::start(None).await.unwrap();
-    let client = table.client();
-    client
-        .delete_table()
-        .table_name(TOKEN_TABLE)
-        .send()
-        .await
-        .unwrap();
-    with_table(&table, table.endpoint())
-        .await
-        .fails()
-        .has("FAIL   table tokens: does not exist in this account and region");
 }
