@@ -132,7 +132,19 @@ class Simulator:
 
     def code(self) -> str:
         """A fresh authorization code of a user who lets their profile be read."""
-        return post(f"{self.base_url}/_simulator/codes", {"app_id": self.app["app_id"], "scope": "auth_user"})["code"]
+        return self.control("codes", scope="auth_user")["code"]
+
+    def phone_number(self) -> str:
+        """What my.getPhoneNumber hands to the mini-program."""
+        return self.control("phone-numbers")["response"]
+
+    def app_auth_code(self, merchant_app: str) -> str:
+        """A fresh code of a merchant who authorises the app as an ISV's."""
+        return self.control("merchant-authorizations", auth_app_ids=[merchant_app])["app_auth_code"]
+
+    def control(self, path: str, **arguments) -> dict:
+        """One call of the simulator's own API, about the app."""
+        return post(f"{self.base_url}/_simulator/{path}", {"app_id": self.app["app_id"], **arguments})
 
     def document(self) -> dict:
         """The document of apps that the functions are configured with."""
@@ -143,6 +155,8 @@ class Simulator:
                     "appid": self.app["app_id"],
                     "privateKey": self.app["private_key"],
                     "alipayPublicKey": self.app["alipay_public_key"],
+                    "aesKey": self.app["aes_key"],
+                    "contentCheck": {"engine": "sync"},
                     "gateway": self.gateway_url,
                     "homePage": "pages/index/index",
                     "requestMethods": ["alipay.user.info.share"],

@@ -50,6 +50,82 @@ def test_generic_request_calls_with_the_stored_token_of_the_user(invoke, login):
     assert answer["user_id"] == login["userId"]
 
 
+def test_user_info_reads_the_profile_with_the_stored_token(invoke, login):
+    answer = invoke("UserInfoFunction", {"openid": login["openid"]})
+    assert answer["code"] == 0, answer
+    assert answer["openid"] == login["openid"] and answer["nickName"], answer
+
+
+def test_decrypt_opens_what_my_get_phone_number_gave(invoke, simulator):
+    answer = invoke("DecryptFunction", {"response": simulator.phone_number()})
+    assert answer["code"] == 0, answer
+    assert answer["phone"] == answer["mobile"] == answer["data"]["mobile"], answer
+
+
+def test_launch_link_answers_both_links(invoke, simulator):
+    answer = invoke("LaunchLinkFunction", {"path": "pages/index/index", "query": "a=1"})
+    assert answer["code"] == 0, answer
+    assert simulator.app["app_id"] in answer["openlink"] and simulator.app["app_id"] in answer["url_link"], answer
+
+
+def test_get_temp_mini_code_answers_a_picture(invoke):
+    answer = invoke("GetTempMiniCodeFunction", {"page": "pages/index/index", "timeout": 60})
+    assert answer["code"] == 0 and answer["qr_code_url"], answer
+
+
+@pytest.mark.parametrize(
+    ("output", "harmless", "forbidden"),
+    [
+        ("MsgSecCheckFunction", {"content": "hello"}, {"content": "simulator-reject"}),
+        (
+            "ImgSecCheckFunction",
+            {"image": "https://img.example.com/cat.png"},
+            {"image": "https://img.example.com/simulator-reject.png"},
+        ),
+    ],
+)
+def test_a_content_check_passes_what_is_harmless_and_tells_what_is_not(invoke, output, harmless, forbidden):
+    assert invoke(output, harmless)["result"]["suggest"] == "pass"
+    answer = invoke(output, forbidden)
+    assert (answer["code"], answer["result"]["suggest"]) == (87014, "risky"), answer
+
+
+def test_batch_send_sends_once_for_an_idempotency_key(invoke):
+    batch = {
+        "template_id": "any",
+        "page": "pages/index/index",
+        "data": {"keyword1": {"value": "hello"}},
+        "idempotencyKey": "batch-1",
+    }
+    answer = invoke("SubscribeMessageBatchSendFunction", batch)
+    again = invoke("SubscribeMessageBatchSendFunction", batch)
+    assert answer["code"] == 0, answer
+    assert again["code"] == 0 and again["batch_msg_id"] == answer["batch_msg_id"], again
+
+
+def test_subscribe_message_query_answers_the_state_of_the_template(invoke, login):
+    answer = invoke("SubscribeMessageQueryFunction", {"touser": login["openid"], "template_id_list": ["any"]})
+    assert answer["code"] == 0, answer
+    assert [relation["template_id"] for relation in answer["subscribe_relations"]] == ["any"], answer
+
+
+def test_a_merchants_authorisation_is_kept_and_used(invoke, aws, functions, simulator):
+    merchant = "2021000000000101"
+    link = invoke("IsvAuthLinkFunction", {"redirectUri": "https://isv.example.com/callback"})
+    assert link["code"] == 0 and simulator.app["app_id"] in link["url"], link
+    exchanged = invoke("IsvAuthTokenFunction", {"app_auth_code": simulator.app_auth_code(merchant), "needKey": True})
+    assert exchanged["code"] == 0, exchanged
+    (authorization,) = exchanged["authorizations"]
+    assert authorization["authAppId"] == merchant
+    rows = aws("dynamodb").scan(TableName=functions["TokenTableName"], ConsistentRead=True)["Items"]
+    assert authorization["appAuthToken"] not in repr(rows), "a token is stored in the clear"
+    asked = invoke("IsvAuthQueryFunction", {"authAppId": merchant})
+    assert (asked["code"], asked["status"]) == (0, "valid"), asked
+    used = invoke("GenericRequestFunction", {"method": "alipay.user.info.share", "data": {}, "authAppId": merchant})
+    # There is no user in it; what matters is that the merchant's token was applied and accepted.
+    assert used["sub_code"] != "aop.invalid-app-auth-token", used
+
+
 def test_a_method_that_the_app_does_not_allow_is_forbidden(invoke):
     answer = invoke("GenericRequestFunction", {"method": "alipay.fund.trans.uni.transfer", "data": {}})
     assert answer["code"] != 0 and answer["error"] == "forbidden", answer
