@@ -149,6 +149,8 @@ pub enum AlipayCertificate {
     Foreign,
     /// Of the right authority, out of date since a month.
     Expired,
+    /// Of the right authority, in good standing, and somebody else's: every app has one.
+    OfAnotherApp,
 }
 
 /// A certificate that Alipay signs with, or has signed with.
@@ -195,10 +197,13 @@ impl AlipayCertificates {
 
     fn push(&mut self, kind: AlipayCertificate, key: &'static RsaPrivateKey) {
         let authority = authority();
-        let name = Name::new("Simulated Alipay", "Simulated Alipay Gateway");
+        let name = match kind {
+            AlipayCertificate::OfAnotherApp => Name::new("Simulated App", "2021000000000777"),
+            _ => Name::new("Simulated Alipay", "Simulated Alipay Gateway"),
+        };
         let now = SystemTime::now();
         let (validity, issuer_key, issuer) = match kind {
-            AlipayCertificate::Renewed => (
+            AlipayCertificate::Renewed | AlipayCertificate::OfAnotherApp => (
                 years_around_now(0, 5),
                 &authority.intermediate_key,
                 authority.intermediate.clone(),

@@ -75,7 +75,7 @@ const ROUTES: &[Route] = &[
     (
         "POST",
         "/_simulator/alipay-certificates",
-        "another certificate signs from now on: {\"change\": \"renewed\"|\"foreign\"|\"expired\"}; answers its SN",
+        "another certificate signs from now on: {\"change\": \"renewed\"|\"foreign\"|\"expired\"|\"of_another_app\"}; answers its SN",
     ),
     (
         "POST",

@@ -1,7 +1,7 @@
 //! Alipay's newer certificates: fetched when a reply names one that is not configured, and kept by serial number for the life of
 //! the process.
 //!
-//! Trust comes from the chain to the app's configured roots alone. The reply that brings a certificate may be signed with the very
+//! Trust comes from the chain to the app's configured roots, and from the name of the configured certificate. The reply that brings a certificate may be signed with the very
 //! key that it brings, so its signature says nothing and is not looked at, and a forged one could at most bring another certificate
 //! that Alipay issued under the same serial number.
 
@@ -115,6 +115,13 @@ fn check(
     if certificate.serial_number() != serial_number {
         return Err(GatewayError::unverified(
             "the gateway sent another certificate than the one its reply names",
+        ));
+    }
+    // Every app's own certificate leads to the same roots. What tells Alipay's from those is the name, which a renewal keeps.
+    let name = certificate.subject_common_name();
+    if name.is_none() || name != certificates.alipay.subject_common_name() {
+        return Err(GatewayError::unverified(
+            "the reply's certificate bears another name than the configured alipayCert; if Alipay changed its name, download alipayCert anew from the console",
         ));
     }
     certificate

@@ -8,7 +8,7 @@ use alipay_gateway::{
 };
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use simulator::{AppOptions, Fault, FaultKind, Simulator, Trade};
+use simulator::{AlipayCertificate, AppOptions, Fault, FaultKind, Simulator, Trade};
 
 use crate::replies::{body, signature};
 use crate::{Fixture, TRADE_QUERY, alipay_key, configured, failure, far, query_of};
@@ -107,6 +107,16 @@ async fn a_certificate_that_does_not_lead_to_the_root_is_refused_and_not_asked_f
     let error = failure(fixture.query().await);
     assert!(error.to_string().contains("last hour"), "{error}");
     assert_eq!(fixture.downloads(), 1);
+}
+
+/// Whoever has an app at Alipay has a certificate under Alipay's roots, and a key to it.
+#[tokio::test]
+async fn another_apps_certificate_is_not_taken_for_alipays() {
+    let fixture = fixture_in(Protocol::V2).await;
+    let of_another_app = AlipayCertificate::OfAnotherApp;
+    fixture.simulator.change_alipay_certificate(of_another_app);
+    let error = failure(fixture.query().await);
+    assert!(error.to_string().contains("another name"), "{error}");
 }
 
 #[tokio::test]
