@@ -142,6 +142,11 @@ class Simulator:
         """A fresh code of a merchant who authorises the app as an ISV's."""
         return self.control("merchant-authorizations", auth_app_ids=[merchant_app])["app_auth_code"]
 
+    def received(self) -> list[dict]:
+        """The calls that the gateway received, oldest first."""
+        with urllib.request.urlopen(f"{self.base_url}/_simulator/received", timeout=30) as reply:
+            return json.load(reply)["calls"]
+
     def control(self, path: str, **arguments) -> dict:
         """One call of the simulator's own API, about the app."""
         return post(f"{self.base_url}/_simulator/{path}", {"app_id": self.app["app_id"], **arguments})
@@ -159,7 +164,7 @@ class Simulator:
                     "contentCheck": {"engine": "sync"},
                     "gateway": self.gateway_url,
                     "homePage": "pages/index/index",
-                    "requestMethods": ["alipay.user.info.share"],
+                    "requestMethods": ["alipay.open.app.qrcode.create", "alipay.user.info.share"],
                 }
             ],
         }

@@ -121,9 +121,14 @@ def test_a_merchants_authorisation_is_kept_and_used(invoke, aws, functions, simu
     assert authorization["appAuthToken"] not in repr(rows), "a token is stored in the clear"
     asked = invoke("IsvAuthQueryFunction", {"authAppId": merchant})
     assert (asked["code"], asked["status"]) == (0, "valid"), asked
-    used = invoke("GenericRequestFunction", {"method": "alipay.user.info.share", "data": {}, "authAppId": merchant})
-    # There is no user in it; what matters is that the merchant's token was applied and accepted.
-    assert used["sub_code"] != "aop.invalid-app-auth-token", used
+    code = {"url_param": "pages/index/index", "query_param": "a=1", "describe": "hello"}
+    used = invoke(
+        "GenericRequestFunction",
+        {"method": "alipay.open.app.qrcode.create", "data": {"biz_content": code}, "authAppId": merchant},
+    )
+    assert used["code"] == 0, used
+    last_call = simulator.received()[-1]
+    assert last_call["parameters"]["app_auth_token"] == authorization["appAuthToken"]
 
 
 def test_a_method_that_the_app_does_not_allow_is_forbidden(invoke):
