@@ -46,7 +46,7 @@ impl Functions {
             service(GenericRequest::new(alipay_of(), tokens_of()), alipay),
             service(MsgSecCheck::new(alipay_of()), alipay),
             service(ImgSecCheck::new(alipay_of()), alipay),
-            service(Decrypt, alipay),
+            service(Decrypt::new(alipay_of()), alipay),
             service(LaunchLink, alipay),
             service(UserInfo::new(alipay_of(), tokens_of()), alipay),
             service(IsvAuthLink, alipay),

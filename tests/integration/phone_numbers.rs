@@ -1,7 +1,7 @@
 //! `decrypt.getPhoneNumber` and `decrypt.decryptData`.
 
 use serde_json::{Value, json};
-use simulator::{AppOptions, PhoneNumberFailure, SimulatedUser};
+use simulator::{AlipayCertificate, AppOptions, PhoneNumberFailure, SimulatedUser};
 use tests::Stack;
 
 const USER: &str = SimulatedUser::DEFAULT_USER_ID;
@@ -199,4 +199,44 @@ async fn both_routes_are_this_function() {
         .post("/openapi/alipay/decrypt/getPhoneNumber", "{}")
         .await;
     assert_eq!(status, 403, "{answer}");
+}
+
+#[tokio::test]
+async fn a_changed_aes_key_is_read_without_a_restart() {
+    let stack = Stack::start().await;
+    let document = dev_server::apps_document(stack.simulator(), stack.app());
+    let mut old: Value = serde_json::from_str(&document).unwrap();
+    old["apps"][0]["aesKey"] = "AAAAAAAAAAAAAAAAAAAAAA==".into();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), old.to_string()).unwrap();
+    let serving = Stack::with_file(file.path()).await;
+    std::fs::write(file.path(), document).unwrap();
+    let user = SimulatedUser::DEFAULT_USER_ID;
+    let handed_over = stack.simulator().phone_number(&stack.app().app_id, user);
+    let answer = serving
+        .invoke("decrypt", &json!({"response": handed_over}))
+        .await;
+    assert_eq!(answer["code"], 0, "{answer}");
+}
+
+#[tokio::test]
+async fn data_is_not_verified_with_a_certificate_that_is_out_of_date() {
+    let stack = Stack::start().await;
+    let simulator = stack.simulator();
+    // The app gets the certificate that signs now.
+    simulator.change_alipay_certificate(AlipayCertificate::Expired);
+    let app = simulator.add_app(AppOptions {
+        certificates: true,
+        ..AppOptions::default()
+    });
+    let serving = Stack::with_document(&dev_server::apps_document(simulator, &app)).await;
+    let handed_over = simulator.phone_number(&app.app_id, SimulatedUser::DEFAULT_USER_ID);
+    let answer = serving
+        .invoke("decrypt", &json!({"response": handed_over}))
+        .await;
+    assert_eq!(answer["error"], "forbidden", "{answer}");
+    assert!(
+        answer["msg"].as_str().unwrap().contains("alipayCert"),
+        "{answer}"
+    );
 }

@@ -10,7 +10,7 @@ mod emulator;
 mod events;
 mod golden;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use dev_server::{DevServer, Gateway, Options, apps_document};
 use serde_json::{Value, json};
@@ -48,8 +48,13 @@ impl Stack {
     pub async fn with_document(document: &str) -> Self {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), document).unwrap();
+        Self::with_file(file.path()).await
+    }
+
+    /// The same with a file that stays, so that it can be changed under the running functions.
+    pub async fn with_file(document: &Path) -> Self {
         let options = Options {
-            config: Some(file.path().to_owned()),
+            config: Some(document.to_owned()),
             ..Options::default()
         };
         Self {

@@ -80,7 +80,7 @@ impl Authority {
 
     /// The certificate of an app's key, as the console gives it: one PEM.
     pub(crate) fn app_certificate(&self, app_id: &str, key: &RsaPublicKey) -> Certificate {
-        let name = Name::new("Simulated App", app_id);
+        let name = Name::new("Simulated App", &app_subject(app_id));
         self.leaf(&name, key, &self.intermediate_key, years_around_now(0, 5))
     }
 
@@ -113,6 +113,11 @@ impl Authority {
         };
         Certificate::issue(&facts, &key.to_public_key(), key, SignType::Rsa2)
     }
+}
+
+/// As in real ones: the merchant's partner id and the app's.
+fn app_subject(app_id: &str) -> String {
+    format!("2088000000000888-{app_id}")
 }
 
 fn root_facts(name: &Name, validity: Validity) -> Facts<'_> {
@@ -198,7 +203,9 @@ impl AlipayCertificates {
     fn push(&mut self, kind: AlipayCertificate, key: &'static RsaPrivateKey) {
         let authority = authority();
         let name = match kind {
-            AlipayCertificate::OfAnotherApp => Name::new("Simulated App", "2021000000000777"),
+            AlipayCertificate::OfAnotherApp => {
+                Name::new("Simulated App", &app_subject("2021000000000777"))
+            }
             _ => Name::new("Simulated Alipay", "Simulated Alipay Gateway"),
         };
         let now = SystemTime::now();

@@ -234,7 +234,7 @@ fn trade_that_does_not_exist() -> Call {
 fn not_answered(error: &GatewayError, report: &mut Report<'_>) {
     report.wrong(
         &format!("gateway: {}", with_causes(error)),
-        "run the doctor again; if it stays so, check what stands between this machine and the gateway",
+        "run the doctor again; if it stays so, check the address in gateway, and what stands between this machine and it",
     );
 }
 

@@ -1,19 +1,21 @@
 //! `decrypt.getPhoneNumber` and `decrypt.decryptData`: verifies and opens what `my.getPhoneNumber` and its like gave to the page.
-//! Both names do the same, because Alipay has one form for all such data. Calls nobody and stores nothing: Alipay's key and the
+//! Both names do the same, because Alipay has one form for all such data. Makes no call and stores nothing: Alipay's key and the
 //! app's AES key are all it needs.
 
 mod input;
 
-use alipay_gateway::{App, FrontEndContent, FrontEndData, FrontEndDataError};
-use function_kit::{Caller, Failure, Function, Outcome, Success};
+use alipay_gateway::{FrontEndContent, FrontEndData, FrontEndDataError};
+use function_kit::{Alipay, Caller, Failure, Function, Outcome, Success};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 pub use input::Input;
 
 /// The function.
-#[derive(Debug, Clone, Copy)]
-pub struct Decrypt;
+#[derive(Debug, Clone)]
+pub struct Decrypt {
+    alipay: Alipay,
+}
 
 /// What was in the data. Personal, so there is no `Debug`.
 #[derive(Serialize)]
@@ -28,24 +30,49 @@ pub struct Fields {
     data: Box<RawValue>,
 }
 
+impl Decrypt {
+    /// Opens data with the keys of the apps of `alipay`.
+    pub fn new(alipay: Alipay) -> Self {
+        Self { alipay }
+    }
+
+    /// Data that does not fit the keys may be made for newer ones than were read when the function started.
+    async fn open(
+        &self,
+        data: FrontEndData,
+        caller: &Caller,
+    ) -> Result<FrontEndContent, FrontEndDataError> {
+        let now = self.alipay.now();
+        let opened = data.clone().open(&caller.app.settings().app, now);
+        if !opened.as_ref().is_err_and(is_about_our_keys) {
+            return opened;
+        }
+        match self.alipay.read_again(&caller.app).await {
+            Some(app) => data.open(&app.settings().app, now),
+            None => opened,
+        }
+    }
+}
+
 impl Function for Decrypt {
     const NAME: &'static str = "decrypt";
     type Input = Input;
     type Fields = Fields;
 
     async fn call(&self, input: Input, caller: &Caller) -> Result<Success<Fields>, Failure> {
-        let fields = open(input.data, &caller.app.settings().app)?;
-        Ok(Success::new("ok", fields))
+        let content = self.open(input.data, caller).await.map_err(failure)?;
+        Ok(Success::new("ok", fields(content)?))
     }
 }
 
-/// The story without the doors: `data` opened with the keys of `app`.
-///
-/// # Errors
-/// `invalid_argument` for data that Alipay did not make for this app, `forbidden` for an app without AES key, `gateway_refused`
-/// for Alipay's own errors.
-pub fn open(data: FrontEndData, app: &App) -> Result<Fields, Failure> {
-    data.open(app).map_err(failure).and_then(fields)
+fn is_about_our_keys(error: &FrontEndDataError) -> bool {
+    matches!(
+        error,
+        FrontEndDataError::Unopenable(_)
+            | FrontEndDataError::OtherSignType
+            | FrontEndDataError::CertificateOutOfDate
+            | FrontEndDataError::NoContentKey
+    )
 }
 
 fn fields(content: FrontEndContent) -> Result<Fields, Failure> {
@@ -79,6 +106,11 @@ fn failure(error: FrontEndDataError) -> Failure {
         FrontEndDataError::NoContentKey => Outcome::Forbidden {
             reason: "aesKey: this app has none, so nothing can be decrypted; add it to the document of apps as the console \
                      shows it (接口内容加密方式)"
+                .to_owned(),
+        },
+        FrontEndDataError::CertificateOutOfDate => Outcome::Forbidden {
+            reason: "alipayCert: this app's certificate of Alipay's is out of date, so nothing can be verified; download it anew \
+                     from the console and replace it in the document of apps"
                 .to_owned(),
         },
         error => {

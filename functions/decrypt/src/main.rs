@@ -6,5 +6,5 @@ use decrypt::Decrypt;
 use function_kit::{no_powers, run};
 
 fn main() -> ExitCode {
-    run(no_powers(), |_alipay, ()| Decrypt)
+    run(no_powers(), |alipay, ()| Decrypt::new(alipay))
 }

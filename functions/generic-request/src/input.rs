@@ -3,7 +3,7 @@ use std::fmt;
 use std::ops::Deref;
 
 use function_kit::Failure;
-use function_kit::checked::{OpenId, Rule, Text, optional};
+use function_kit::checked::{OpenId, Rule, Text, check_structure, optional};
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -24,6 +24,9 @@ const RESERVED: [&str; 13] = [
     "version",
     "ws_service_url",
 ];
+
+/// Bytes. The longest names in Alipay's documents have half of it.
+const MAX_NAME_BYTES: usize = 64;
 
 /// The arguments of vk's `request`, and whose stored token goes with the call.
 #[derive(Debug, Deserialize)]
@@ -165,10 +168,14 @@ impl TryFrom<WrittenData> for Data {
     fn try_from(written: WrittenData) -> Result<Self, Rule> {
         let mut data = Self::default();
         for (name, value) in written.0 {
-            let shown: String = name.chars().take(64).collect();
-            if RESERVED.contains(&name.as_str()) {
+            if !is_argument_name(&name) {
                 return Err(Rule(format!(
-                    "{shown} is set by the protocol and cannot be given"
+                    "names must be 1 to {MAX_NAME_BYTES} letters, digits, _, - and ."
+                )));
+            }
+            if RESERVED.iter().any(|one| one.eq_ignore_ascii_case(&name)) {
+                return Err(Rule(format!(
+                    "{name} is set by the protocol and cannot be given"
                 )));
             }
             if name == "biz_content" || name == "bizContent" {
@@ -181,15 +188,24 @@ impl TryFrom<WrittenData> for Data {
                 data.biz_content = Some(biz_content(&value)?);
             } else {
                 let text = argument(&value).ok_or_else(|| {
-                    Rule(format!("{shown} must be a text, a number or true/false"))
+                    Rule(format!("{name} must be a text, a number or true/false"))
                 })?;
-                if data.fields.insert(name, text).is_some() {
-                    return Err(Rule(format!("{shown} stands twice")));
+                if data.fields.contains_key(&name) {
+                    return Err(Rule(format!("{name} stands twice")));
                 }
+                data.fields.insert(name, text);
             }
         }
         Ok(data)
     }
+}
+
+/// The names of the protocol are such. With `=`, `&` or a space in a name, one signed text could be read as another call's.
+fn is_argument_name(name: &str) -> bool {
+    (1..=MAX_NAME_BYTES).contains(&name.len())
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'))
 }
 
 /// An object as its text; a text as it is, if it is one of an object. Never encoded twice.
@@ -198,6 +214,7 @@ fn biz_content(value: &RawValue) -> Result<String, Rule> {
         Ok(text) => text,
         Err(_) => value.get().to_owned(),
     };
+    check_structure(&text).map_err(|Rule(rule)| Rule(format!("biz_content {rule}")))?;
     match ordered_members(&text) {
         Ok(_) => Ok(text),
         Err(_) => Err(Rule(
@@ -250,13 +267,46 @@ mod tests {
     }
 
     #[test]
+    fn biz_content_as_text_has_the_limits_of_a_body() {
+        let text = |json: String| {
+            let text = serde_json::to_string(&json).unwrap();
+            data(&format!(r#"{{"biz_content":{text}}}"#))
+        };
+        let nested = |levels| format!("{}1{}", r#"{"a":"#.repeat(levels), "}".repeat(levels));
+        assert!(text(nested(64)).is_ok());
+        assert!(text(nested(65)).err().unwrap().contains("deeper than 64"));
+        let wide = |members| format!(r#"{{"a":[{}1]}}"#, "1,".repeat(members));
+        assert!(text(wide(10_000)).err().unwrap().contains("10,000 members"));
+    }
+
+    #[test]
     fn every_name_of_the_protocol_is_refused() {
         for name in RESERVED {
             let error = data(&format!("{{\"{name}\":\"x\"}}")).err().unwrap();
             assert!(error.contains(name), "{error}");
         }
-        // Spelled with an escape it is the same name.
+        // Spelled with an escape, or in capitals, it is the same name.
         assert!(data(r#"{"app_i\u0064":"x"}"#).is_err());
+        assert!(data(r#"{"APP_ID":"x"}"#).is_err());
+    }
+
+    #[test]
+    fn an_argument_has_a_name_that_cannot_be_read_as_more_than_a_name() {
+        for name in [
+            "x=1&app_id",
+            "app_id ",
+            " app_id",
+            "",
+            "a\\nb",
+            "名",
+            &"a".repeat(65),
+        ] {
+            let error = data(&format!("{{\"{name}\":\"x\"}}")).err().unwrap();
+            assert!(error.contains("letters, digits"), "{name:?}: {error}");
+        }
+        for name in ["grant_type", "notifyUrl", "ext.id", "x-1", &"a".repeat(64)] {
+            assert!(data(&format!("{{\"{name}\":\"x\"}}")).is_ok(), "{name}");
+        }
     }
 
     #[test]

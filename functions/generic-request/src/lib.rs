@@ -109,7 +109,7 @@ impl GenericRequest {
     /// says little, and a call with a refused token was not executed.
     async fn send(&self, mut call: Call, input: &Input, caller: &Caller) -> Result<Reply, Failure> {
         let sent = self.alipay.call(&caller.app, &call, caller.deadline).await;
-        let refused = match (&sent, &input.auth_app_id) {
+        let auth_app_id = match (&sent, &input.auth_app_id) {
             (Err(GatewayError::Refused(refusal)), Some(auth_app_id))
                 if is_refused_merchant_token(refusal) =>
             {
@@ -117,15 +117,14 @@ impl GenericRequest {
             }
             _ => return sent.map_err(|error| Failure::of_call(error, &call)),
         };
+        let refused = call.fields.get(APP_AUTH_TOKEN);
+        let refused = refused.map(|token| SecretString::from(token.as_str()));
         let token = self
             .tokens
-            .refresh_merchant_token(&self.alipay, caller, refused)
+            .refresh_merchant_token(&self.alipay, caller, auth_app_id, refused.as_ref())
             .await?;
         call = call.with_field(APP_AUTH_TOKEN, token.expose_secret());
-        self.alipay
-            .call(&caller.app, &call, caller.deadline)
-            .await
-            .map_err(|error| Failure::of_call(error, &call))
+        self.alipay.answer_to(caller, &call).await
     }
 }
 

@@ -43,13 +43,7 @@ impl Function for GetMiniCode {
     type Fields = Fields;
 
     async fn call(&self, input: Input, caller: &Caller) -> Result<Success<Fields>, Failure> {
-        let home_page = caller.app.settings().home_page.as_deref();
-        let page = input.page.as_deref().or(home_page).ok_or_else(|| {
-            Failure::invalid(
-                "page",
-                "is required, because the app has no homePage configured",
-            )
-        })?;
+        let page = caller.app.settings().page_or_home(input.page.as_deref())?;
         let request = MiniCodeRequest {
             url_param: page,
             query_param: input.scene.as_deref().unwrap_or(DEFAULT_SCENE),
@@ -58,11 +52,7 @@ impl Function for GetMiniCode {
             size: input.size.map(|size| size.as_str()),
         };
         let call = request.call()?;
-        let reply = self
-            .alipay
-            .call(&caller.app, &call, caller.deadline)
-            .await
-            .map_err(|error| Failure::of_call(error, &call))?;
+        let reply = self.alipay.answer_to(caller, &call).await?;
         let code: MiniCode = reply.parse()?;
         Ok(Success::new(
             "生成成功",

@@ -32,18 +32,18 @@ impl Input {
 
 /// The life of a temporary code.
 #[derive(Debug, Deserialize)]
-#[serde(try_from = "u32")]
+#[serde(try_from = "i64")]
 struct Seconds(u32);
 
-impl TryFrom<u32> for Seconds {
+impl TryFrom<i64> for Seconds {
     type Error = Rule;
 
-    fn try_from(seconds: u32) -> Result<Self, Rule> {
-        if (1..=DAY).contains(&seconds) {
-            Ok(Self(seconds))
-        } else {
-            Err(Rule(format!("must be 1 to {DAY} seconds")))
-        }
+    fn try_from(seconds: i64) -> Result<Self, Rule> {
+        u32::try_from(seconds)
+            .ok()
+            .filter(|seconds| (1..=DAY).contains(seconds))
+            .map(Self)
+            .ok_or_else(|| Rule(format!("must be 1 to {DAY} seconds")))
     }
 }
 
@@ -63,9 +63,13 @@ mod tests {
         assert_eq!(timeout(r#"{"timeout":null}"#).unwrap(), DAY);
         assert_eq!(timeout(r#"{"timeout":60}"#).unwrap(), 60);
         assert_eq!(timeout(r#"{"timeout":86400}"#).unwrap(), DAY);
-        for text in [r#"{"timeout":0}"#, r#"{"timeout":86401}"#] {
-            assert!(timeout(text).unwrap_err().contains("1 to 86400 seconds"));
+        for seconds in ["0", "86401", "-1", "99999999999"] {
+            let text = format!(r#"{{"timeout":{seconds}}}"#);
+            assert!(
+                timeout(&text).unwrap_err().contains("1 to 86400 seconds"),
+                "{text}"
+            );
         }
-        assert!(timeout(r#"{"timeout":"60"}"#).is_err() && timeout(r#"{"timeout":-1}"#).is_err());
+        assert!(timeout(r#"{"timeout":"60"}"#).is_err() && timeout(r#"{"timeout":1.5}"#).is_err());
     }
 }

@@ -41,13 +41,7 @@ impl Function for GetTempMiniCode {
     type Fields = Fields;
 
     async fn call(&self, input: Input, caller: &Caller) -> Result<Success<Fields>, Failure> {
-        let home_page = caller.app.settings().home_page.as_deref();
-        let page = input.page.as_deref().or(home_page).ok_or_else(|| {
-            Failure::invalid(
-                "page",
-                "is required, because the app has no homePage configured",
-            )
-        })?;
+        let page = caller.app.settings().page_or_home(input.page.as_deref())?;
         let timeout = input.timeout_seconds();
         let request = TemporaryCodeRequest {
             url_param: page,
@@ -57,11 +51,7 @@ impl Function for GetTempMiniCode {
             color: input.line_color.as_deref(),
         };
         let call = request.call()?;
-        let reply = self
-            .alipay
-            .call(&caller.app, &call, caller.deadline)
-            .await
-            .map_err(|error| Failure::of_call(error, &call))?;
+        let reply = self.alipay.answer_to(caller, &call).await?;
         let code: TemporaryCode = reply.parse()?;
         Ok(Success::new(
             "生成成功",

@@ -4,6 +4,9 @@ use function_kit::checked::{Rule, Text, optional};
 use serde::Deserialize;
 use url::Url;
 
+/// More kinds than Alipay has, and few enough for an address that every browser takes.
+const MAX_TYPES: usize = 20;
+
 /// The arguments of `isv.getAuthLink`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -15,10 +18,22 @@ pub struct Input {
     pub(crate) state: Option<State>,
     /// Which kinds of the merchant's apps may be chosen; none: Alipay's default.
     #[serde(default)]
-    pub(crate) application_types: Vec<ApplicationType>,
+    application_types: Option<ApplicationTypes>,
     /// Whether the merchant may authorise several apps at once.
     #[serde(default)]
-    pub(crate) batch: bool,
+    batch: Option<bool>,
+}
+
+impl Input {
+    pub(crate) fn application_types(&self) -> &[ApplicationType] {
+        self.application_types
+            .as_ref()
+            .map_or(&[], |ApplicationTypes(types)| types)
+    }
+
+    pub(crate) fn is_batch(&self) -> bool {
+        self.batch.unwrap_or(false)
+    }
 }
 
 /// An address that is sent as it is written: Alipay compares it with the registered one.
@@ -33,9 +48,9 @@ impl TryFrom<String> for RedirectUri {
         let is_plain_https = text.len() <= 1024
             && text.starts_with("https://")
             && text.bytes().all(|byte| byte.is_ascii_graphic())
-            && Url::parse(&text).is_ok_and(|url| {
-                url.username().is_empty() && url.password().is_none() && url.fragment().is_none()
-            });
+            && !text.contains('\\')
+            && names_a_host(&text)
+            && Url::parse(&text).is_ok_and(|url| url.fragment().is_none());
         if is_plain_https {
             Ok(Self(text))
         } else {
@@ -45,6 +60,16 @@ impl TryFrom<String> for RedirectUri {
             ))
         }
     }
+}
+
+/// Whether between `https://` and the path stands a host and no user. A parser mends what is written otherwise, and Alipay's may
+/// mend it otherwise.
+fn names_a_host(address: &str) -> bool {
+    address
+        .split('/')
+        .nth(2)
+        .and_then(|authority| authority.split(['?', '#']).next())
+        .is_some_and(|authority| !authority.is_empty() && !authority.contains('@'))
 }
 
 impl Deref for RedirectUri {
@@ -113,6 +138,21 @@ impl Deref for ApplicationType {
     }
 }
 
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "Vec<ApplicationType>")]
+struct ApplicationTypes(Vec<ApplicationType>);
+
+impl TryFrom<Vec<ApplicationType>> for ApplicationTypes {
+    type Error = Rule;
+
+    fn try_from(types: Vec<ApplicationType>) -> Result<Self, Rule> {
+        if types.len() > MAX_TYPES {
+            return Err(Rule(format!("must have at most {MAX_TYPES} entries")));
+        }
+        Ok(Self(types))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -122,6 +162,7 @@ mod tests {
         for text in [
             "https://isv.example.com/callback",
             "https://isv.example.com/callback?tenant=1",
+            "https://isv.example.com:8443/a@b",
         ] {
             assert!(RedirectUri::try_from(text.to_owned()).is_ok(), "{text}");
         }
@@ -132,6 +173,9 @@ mod tests {
             "//isv.example.com/",
             "https://",
             "https://u:p@isv.example.com/",
+            "https://@isv.example.com/",
+            "https://isv.example.com\\@evil.example.com",
+            "https:///isv.example.com/",
             "https://isv.example.com/#x",
             "https://isv.example.com/\r\nx",
             "https://isv.example.com/回",
@@ -139,6 +183,21 @@ mod tests {
         ] {
             assert!(RedirectUri::try_from(text.to_owned()).is_err(), "{text:?}");
         }
+    }
+
+    #[test]
+    fn what_is_null_is_left_out_and_a_list_has_an_end() {
+        let input = |types: &str| {
+            let text = format!(
+                r#"{{"redirectUri":"https://a.example.com","batch":null,"applicationTypes":{types}}}"#
+            );
+            serde_json::from_str::<Input>(&text)
+        };
+        let left_out = input("null").unwrap();
+        assert!(left_out.application_types().is_empty() && !left_out.is_batch());
+        let types = |count: usize| format!("[{}]", vec![r#""TINYAPP""#; count].join(","));
+        assert!(input(&types(20)).is_ok());
+        assert!(input(&types(21)).is_err());
     }
 
     #[test]

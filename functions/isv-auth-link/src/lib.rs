@@ -34,7 +34,11 @@ impl Function for IsvAuthLink {
     type Fields = Fields;
 
     async fn call(&self, input: Input, caller: &Caller) -> Result<Success<Fields>, Failure> {
-        let types: Vec<&str> = input.application_types.iter().map(|name| &**name).collect();
+        let types: Vec<&str> = input
+            .application_types()
+            .iter()
+            .map(|name| &**name)
+            .collect();
         let types = types.join(",");
         let mut arguments = vec![
             ("app_id", caller.app.id()),
@@ -47,7 +51,11 @@ impl Function for IsvAuthLink {
             arguments.push(("application_type", &types));
         }
         let page = AuthorizePage::of_gateway(&caller.app.settings().app.gateway);
-        let name = if input.batch { SEVERAL_APPS } else { ONE_APP };
+        let name = if input.is_batch() {
+            SEVERAL_APPS
+        } else {
+            ONE_APP
+        };
         Ok(Success::new(
             "ok",
             Fields {

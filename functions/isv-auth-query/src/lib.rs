@@ -44,11 +44,7 @@ impl Function for IsvAuthQuery {
             .merchant_token(&self.alipay, caller, &input.auth_app_id)
             .await?;
         let call = query_app_auth_token(&token)?;
-        let reply = self
-            .alipay
-            .call(&caller.app, &call, caller.deadline)
-            .await
-            .map_err(|error| Failure::of_call(error, &call))?;
+        let reply = self.alipay.answer_to(caller, &call).await?;
         Ok(Success::new("ok", reply.parse()?))
     }
 }

@@ -33,9 +33,9 @@ struct Written {
     #[serde(default, rename = "authAppId", deserialize_with = "optional")]
     auth_app_id: Option<Text<32>>,
     #[serde(default)]
-    refresh: bool,
+    refresh: Option<bool>,
     #[serde(default, rename = "needKey")]
-    need_key: bool,
+    need_key: Option<bool>,
 }
 
 impl TryFrom<Written> for Input {
@@ -44,7 +44,8 @@ impl TryFrom<Written> for Input {
     fn try_from(written: Written) -> Result<Self, Rule> {
         // The missing ones are said in serde's words, which the kit turns into "app_auth_code: is required".
         let missing = |field: &str| Rule(format!("missing field `{field}`"));
-        let wish = match (written.refresh, written.app_auth_code, written.auth_app_id) {
+        let refresh = written.refresh.unwrap_or(false);
+        let wish = match (refresh, written.app_auth_code, written.auth_app_id) {
             (false, Some(code), _) => Wish::Exchange(code.0),
             (false, None, _) => return Err(missing("app_auth_code")),
             (true, None, Some(auth_app_id)) => Wish::Refresh(auth_app_id),
@@ -58,7 +59,7 @@ impl TryFrom<Written> for Input {
         Ok(Self {
             wish,
             app_id: written.app_id,
-            need_key: written.need_key,
+            need_key: written.need_key.unwrap_or(false),
         })
     }
 }
@@ -100,6 +101,8 @@ mod tests {
         assert!(matches!(input(callback).unwrap().wish, Wish::Exchange(_)));
         let refresh = r#"{"authAppId":"2021","refresh":true}"#;
         assert!(matches!(input(refresh).unwrap().wish, Wish::Refresh(_)));
+        let left_out = r#"{"app_auth_code":"c","authAppId":null,"refresh":null,"needKey":null}"#;
+        assert!(matches!(input(left_out).unwrap().wish, Wish::Exchange(_)));
         for (text, named) in [
             ("{}", "missing field `app_auth_code`"),
             (r#"{"authAppId":"2021"}"#, "missing field `app_auth_code`"),

@@ -132,7 +132,7 @@ impl IsvAuthToken {
     ) -> Result<Fields, Failure> {
         let token = self
             .tokens
-            .refresh_merchant_token(&self.alipay, caller, auth_app_id)
+            .refresh_merchant_token(&self.alipay, caller, auth_app_id, None)
             .await?;
         Ok(Fields {
             authorizations: vec![Granted {

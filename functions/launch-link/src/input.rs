@@ -1,7 +1,7 @@
 use std::ops::Deref;
 
 use function_kit::Failure;
-use function_kit::checked::{Rule, Text, optional};
+use function_kit::checked::{Object, Rule, Text, optional};
 use serde::{Deserialize, Deserializer};
 
 /// The arguments of vk's `urlscheme.generate` and `urllink.generate`: `path` and `query`, either by themselves or in `jump_wxa`.
@@ -14,7 +14,7 @@ pub struct Input {
     #[serde(default, rename = "env_version", deserialize_with = "optional")]
     _released: Option<Released>,
     #[serde(default)]
-    jump_wxa: Option<Target>,
+    jump_wxa: Option<Object<Target>>,
     #[serde(default)]
     is_expire: Option<bool>,
     #[serde(default, deserialize_with = "is_given")]
@@ -58,8 +58,8 @@ impl Input {
         };
         match self.jump_wxa {
             None => Ok(beside),
-            Some(inner) if beside.is_empty() => Ok(inner),
-            Some(inner) if inner.is_empty() => Ok(beside),
+            Some(Object(inner)) if beside.is_empty() => Ok(inner),
+            Some(Object(inner)) if inner.is_empty() => Ok(beside),
             Some(_) => Err(Failure::invalid(
                 "jump_wxa",
                 "cannot be given together with path or query; give one of them",
@@ -216,6 +216,7 @@ mod tests {
         assert_eq!(target("{}"), Ok((None, None)));
         let both = target(r#"{"path":"pages/a","jump_wxa":{"path":"pages/b"}}"#);
         assert!(both.unwrap_err().starts_with("jump_wxa: "));
+        assert!(target(r#"{"jump_wxa":["pages/a","k=v"]}"#).is_err());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 use std::ops::Deref;
 
 use function_kit::Failure;
-use function_kit::checked::{OpenId, Rule, Text, optional};
+use function_kit::checked::{Object, OpenId, Rule, Text, optional};
 use serde::Deserialize;
 
 /// The most characters of one text. Alipay states no limit; this is twice that of WeChat's check.
@@ -137,17 +137,17 @@ pub(crate) struct Task {
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(try_from = "Vec<Task>")]
+#[serde(try_from = "Vec<Object<Task>>")]
 struct Tasks(Vec<Task>);
 
-impl TryFrom<Vec<Task>> for Tasks {
+impl TryFrom<Vec<Object<Task>>> for Tasks {
     type Error = Rule;
 
-    fn try_from(tasks: Vec<Task>) -> Result<Self, Rule> {
+    fn try_from(tasks: Vec<Object<Task>>) -> Result<Self, Rule> {
         if tasks.len() > MAX_TASKS {
             return Err(Rule(format!("must have at most {MAX_TASKS} entries")));
         }
-        Ok(Self(tasks))
+        Ok(Self(tasks.into_iter().map(|Object(task)| task).collect()))
     }
 }
 
@@ -189,6 +189,7 @@ mod tests {
         }
         assert!(read(json!({"tasks": [{"content": ""}]})).is_err());
         assert!(read(json!({"tasks": [{}]})).is_err());
+        assert!(read(json!({"tasks": [["好"]]})).is_err());
     }
 
     #[test]

@@ -45,11 +45,7 @@ impl Function for SubscribeMessageQuery {
             template_id_list: input.template_ids.iter().map(|id| &**id).collect(),
         };
         let call = query.call()?;
-        let reply = self
-            .alipay
-            .call(&caller.app, &call, caller.deadline)
-            .await
-            .map_err(|error| Failure::of_call(error, &call))?;
+        let reply = self.alipay.answer_to(caller, &call).await?;
         let found: Subscriptions = reply.parse()?;
         Ok(Success::new(
             "ok",

@@ -54,11 +54,7 @@ impl Function for UserInfo {
             .user_access_token(&self.alipay, caller, &input.openid, scope)
             .await?;
         let call = user_info(&token);
-        let reply = self
-            .alipay
-            .call(&caller.app, &call, caller.deadline)
-            .await
-            .map_err(|error| Failure::of_call(error, &call))?;
+        let reply = self.alipay.answer_to(caller, &call).await?;
         let profile: methods::UserInfo = reply.parse()?;
         check_same_user(&input.openid, &profile)?;
         Ok(Success::new("ok", fields(&input.openid, profile)))

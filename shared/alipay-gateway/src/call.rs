@@ -1,6 +1,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use crate::{Protocol, v3};
+
 /// One OpenAPI call: a method and its arguments.
 ///
 /// The protocol's own parameters (app id, timestamp, signature …) are not part of it: [`crate::Gateway::call`] adds them.
@@ -57,6 +59,12 @@ impl Call {
     pub fn encrypted(mut self) -> Self {
         self.encrypted = true;
         self
+    }
+
+    /// Whether there is something to encrypt in `protocol`: contents that are sent as a body.
+    pub fn can_be_encrypted(&self, protocol: Protocol) -> bool {
+        let has_body = protocol == Protocol::V2 || !v3::is_asked_by_get(&self.method);
+        self.biz_content.is_some() && has_body
     }
 }
 

@@ -1,9 +1,10 @@
 //! Alipay's newer certificates: fetched when a reply names one that is not configured, and kept by serial number for the life of
 //! the process.
 //!
-//! Trust comes from the chain to the app's configured roots, and from the name of the configured certificate. The reply that brings a certificate may be signed with the very
-//! key that it brings, so its signature says nothing and is not looked at, and a forged one could at most bring another certificate
-//! that Alipay issued under the same serial number.
+//! Trust comes from the chain to the app's configured roots and from the common name of the configured certificate. The chain alone
+//! would not do: every app's own certificate leads to the same roots. The reply that brings a certificate may be signed with the very
+//! key that it brings, so its signature says nothing and is not looked at. A forged one could at most bring another certificate that
+//! Alipay has in this name, under the same serial number.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,8 +21,10 @@ use crate::{App, AppCertificates, Call, GatewayError, UnverifiedReply};
 
 const METHOD: &str = "alipay.open.app.alipaycert.download";
 
-/// From one download to the next, whether it succeeded or not. Alipay changes its certificate once in years.
+/// From one downloaded certificate to the next, whether it was taken or not. Alipay changes its certificate once in years.
 const BETWEEN_DOWNLOADS: Duration = Duration::from_secs(60 * 60);
+/// After an attempt that brought no answer. An hour for a broken connection would make every reply of that hour unverified.
+const AFTER_NO_ANSWER: Duration = Duration::from_secs(60);
 
 /// What was downloaded, by app. Nothing crosses from one app to another, nor from one set of roots to another.
 #[derive(Default)]
@@ -40,7 +43,8 @@ struct Owner {
 #[derive(Default)]
 pub(crate) struct OfOneApp {
     by_serial_number: HashMap<String, Certificate>,
-    last_download: Option<SystemTime>,
+    /// The last attempt, and how long none may follow it.
+    last_attempt: Option<(SystemTime, Duration)>,
 }
 
 impl DownloadedCertificates {
@@ -72,22 +76,27 @@ impl OfOneApp {
         Some(check(certificate, serial_number, certificates, now))
     }
 
-    /// Takes this hour's one download, if there is one left.
+    /// Begins an attempt, if none was made too short a time ago. Until [`OfOneApp::answered`] says otherwise it counts as one that
+    /// brought no answer, also when it is cut off.
     ///
     /// # Errors
-    /// [`GatewayError::Unverified`] when it was used.
+    /// [`GatewayError::Unverified`] when it is too early.
     pub fn begin_download(&mut self, now: SystemTime) -> Result<(), GatewayError> {
-        let is_used = self.last_download.is_some_and(|last| {
-            now.duration_since(last)
-                .is_ok_and(|since| since < BETWEEN_DOWNLOADS)
-        });
-        if is_used {
+        let is_too_early = self
+            .last_attempt
+            .is_some_and(|(at, pause)| now.duration_since(at).is_ok_and(|since| since < pause));
+        if is_too_early {
             return Err(GatewayError::unverified(
-                "the reply is signed with a certificate that is not the configured alipayCert, and none could be fetched in the last hour",
+                "the reply is signed with a certificate that is not the configured alipayCert, and it is too early to fetch another one (one in an hour)",
             ));
         }
-        self.last_download = Some(now);
+        self.last_attempt = Some((now, AFTER_NO_ANSWER));
         Ok(())
+    }
+
+    /// The gateway answered the attempt, with whatever: that was this hour's download.
+    pub fn answered(&mut self, now: SystemTime) {
+        self.last_attempt = Some((now, BETWEEN_DOWNLOADS));
     }
 
     /// Keeps a certificate that came for `serial_number`, if it is that one and leads to a root.
@@ -156,11 +165,16 @@ pub(crate) fn downloaded(reply: &UnverifiedReply) -> Option<Certificate> {
 mod tests {
     use super::*;
 
+    fn moment() -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_278_605)
+    }
+
     #[test]
-    fn an_hour_has_one_download_whatever_came_of_it() {
-        let start = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_278_605);
+    fn an_hour_has_one_answered_download() {
+        let start = moment();
         let mut of_app = OfOneApp::default();
         of_app.begin_download(start).unwrap();
+        of_app.answered(start);
         let last = start + BETWEEN_DOWNLOADS - Duration::from_millis(1);
         for now in [start, last] {
             let error = of_app.begin_download(now).unwrap_err();
@@ -170,10 +184,21 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_was_set_back_does_not_forbid_downloads_for_ever() {
-        let start = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_278_605);
+    fn an_attempt_without_an_answer_costs_a_minute() {
+        let start = moment();
         let mut of_app = OfOneApp::default();
         of_app.begin_download(start).unwrap();
+        let soon = start + AFTER_NO_ANSWER - Duration::from_millis(1);
+        of_app.begin_download(soon).unwrap_err();
+        of_app.begin_download(start + AFTER_NO_ANSWER).unwrap();
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_does_not_forbid_downloads_for_ever() {
+        let start = moment();
+        let mut of_app = OfOneApp::default();
+        of_app.begin_download(start).unwrap();
+        of_app.answered(start);
         of_app
             .begin_download(start - Duration::from_secs(1))
             .unwrap();

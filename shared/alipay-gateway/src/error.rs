@@ -67,7 +67,7 @@ pub struct Refusal {
     /// the space for a refusal.
     pub trace_id: Option<Box<str>>,
     /// Whether the refusal came with a signature, and the signature was right: then the configured key of Alipay's is the right
-    /// one. Many errors are unsigned, so `false` says nothing about the key.
+    /// one, or in certificate mode the configured certificate, or a newer one of the same name and roots. Many errors are unsigned, so `false` says nothing about the key.
     #[serde(default)]
     pub verified: bool,
 }
@@ -103,6 +103,17 @@ impl Refusal {
                 .sub_code
                 .as_deref()
                 .is_some_and(|sub_code| TRANSIENT.contains(&sub_code))
+    }
+
+    /// Whether Alipay took too many calls of this app and wants fewer: gateway code 40005, or the sub_code of the limit.
+    pub fn is_call_limit(&self) -> bool {
+        self.code == "40005"
+            || self.sub_code.as_deref().is_some_and(|sub_code| {
+                matches!(
+                    sub_code,
+                    "isv.call-limited" | "isp.call-limited" | "aop.call-limited"
+                )
+            })
     }
 
     /// Whether the gateway says that the request's signature is wrong: the configured key is not (or no longer) the right one.

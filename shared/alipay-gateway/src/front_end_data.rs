@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::SystemTime;
 
 use alipay_signing::content_encryption::ContentKey;
 use alipay_signing::{Charset, SignType};
@@ -14,7 +15,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::unique_json::{check_unique, top_level_members};
-use crate::{App, Refusal};
+use crate::{App, KeyNeeded, Refusal};
 
 /// Longer codes and texts are no error of Alipay's. They come unsigned, and go into answers and logs.
 const MAX_CODE_CHARACTERS: usize = 64;
@@ -66,6 +67,10 @@ pub enum FrontEndDataError {
     /// thing for all of these; which of them it was is for the log.
     #[error("the data could not be verified and opened with this app's keys")]
     Unopenable(#[source] OpeningFault),
+    /// The configured certificate of Alipay's, whose key the signature would have to be by, is out of date. Such data names no
+    /// certificate, so no newer one can be fetched for it.
+    #[error("alipayCert, the configured certificate of Alipay's, is not valid now")]
+    CertificateOutOfDate,
     /// The app has no [`content_key`](App::content_key). The data is genuine.
     #[error("the app has no AES key")]
     NoContentKey,
@@ -98,11 +103,11 @@ enum EncryptType {
 }
 
 impl FrontEndData {
-    /// Verifies and decrypts, in that order: CBC protects nothing against change.
+    /// Verifies at `now` and decrypts, in that order: CBC protects nothing against change.
     ///
     /// # Errors
     /// See [`FrontEndDataError`].
-    pub fn open(self, app: &App) -> Result<FrontEndContent, FrontEndDataError> {
+    pub fn open(self, app: &App, now: SystemTime) -> Result<FrontEndContent, FrontEndDataError> {
         let data = self.taken_apart()?;
         if data.response.trim_start().starts_with('{') {
             return Err(refused_in_the_clear(&data.response));
@@ -111,7 +116,10 @@ impl FrontEndData {
         data.check_sign_type(app.sign_type)?;
         let encrypt_type = data.encrypt_type()?;
         let charset = data.charset()?;
-        app.alipay_key
+        let Ok(KeyNeeded::Configured(alipay_key)) = KeyNeeded::of_signed(app, None, now) else {
+            return Err(FrontEndDataError::CertificateOutOfDate);
+        };
+        alipay_key
             .verify(
                 app.sign_type,
                 format!("\"{}\"", data.response).as_bytes(),

@@ -308,7 +308,7 @@ const BY_SUB_CODE: &[(MendedBy, &str, &str)] = &[
     (
         Caller,
         "ILLEGAL_ARGUMENT_PARAMS",
-        "an argument is missing or wrong; Alipay lists page as required",
+        "an argument is missing or wrong, see msg; Alipay wants a page in every message",
     ),
     (
         Caller,

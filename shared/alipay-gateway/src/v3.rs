@@ -9,5 +9,7 @@ mod error_names;
 mod reply;
 mod request;
 
+pub(crate) use request::is_asked_by_get;
+
 pub use reply::{ReplyHeaders, UnverifiedReply};
 pub use request::{SignedRequest, signed_request};

@@ -11,6 +11,7 @@ use aws_lc_rs::cipher::{
     AES_128, DecryptionContext, EncryptionContext, PaddedBlockDecryptingKey,
     PaddedBlockEncryptingKey, UnboundCipherKey,
 };
+use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::iv::FixedLength;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -143,6 +144,14 @@ impl ContentKey {
 fn zero_vector() -> FixedLength<BLOCK_BYTES> {
     FixedLength::from([0; BLOCK_BYTES])
 }
+
+impl PartialEq for ContentKey {
+    fn eq(&self, other: &Self) -> bool {
+        verify_slices_are_equal(self.0.as_slice(), other.0.as_slice()).is_ok()
+    }
+}
+
+impl Eq for ContentKey {}
 
 impl fmt::Debug for ContentKey {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -10,7 +10,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Mutex;
 
 use crate::apps::{AppSettings, Apps};
-use crate::event::Door;
+use crate::event::{Caller, Door};
 use crate::failure::with_causes;
 use crate::findings::{Finding, Verdict, findings};
 use crate::secrets::Location;
@@ -91,14 +91,17 @@ impl SelectedApp {
         settings: &AppSettings,
         call: &'a Call,
     ) -> Result<Cow<'a, Call>, GatewayError> {
-        if self.need_encrypt == Some(true) && call.biz_content.is_none() {
+        let can_be_encrypted = call.can_be_encrypted(settings.app.protocol);
+        if self.need_encrypt == Some(true) && !can_be_encrypted {
             return Err(GatewayError::Unbuildable {
-                reason: "needEncrypt was asked for, and this method has no biz_content that could be encrypted; leave needEncrypt out",
+                reason: "needEncrypt was asked for, and this method has no contents that could be encrypted; leave needEncrypt out",
             });
         }
-        let encrypted = self
-            .need_encrypt
-            .unwrap_or(call.encrypted || (settings.need_encrypt && call.biz_content.is_some()));
+        // A method that has to be encrypted stays so, whatever the caller says.
+        let encrypted = call.encrypted
+            || self
+                .need_encrypt
+                .unwrap_or(settings.need_encrypt && can_be_encrypted);
         if encrypted == call.encrypted {
             return Ok(Cow::Borrowed(call));
         }
@@ -226,9 +229,10 @@ impl Alipay {
     ///
     /// Its contents are encrypted if the caller's `needEncrypt` says so, else if the app's does.
     ///
-    /// When the gateway says that the signature or a certificate's serial number is wrong, the configuration is read again, at most once a minute; if the app's key
-    /// or certificates did change, the call is made once more with them. That is safe for every call: a request with a wrong signature was not
-    /// executed.
+    /// When the gateway says that the signature, a certificate's serial number or the encryption is wrong, the configuration is
+    /// read again, at most once a minute; if it did change in that, the call is made once more. The gateway executes no such call.
+    /// (Such a refusal may be unsigned. Somebody who can forge replies inside TLS could have a call repeated in the minute in which
+    /// the configuration was changed.) A reply that cannot be verified has the configuration read again too, for the next call.
     ///
     /// # Errors
     /// As [`Gateway::call`]; [`GatewayError::Unbuildable`] when the caller wishes a call encrypted that has no contents.
@@ -255,8 +259,33 @@ impl Alipay {
                     None => result,
                 }
             }
+            Err(GatewayError::Unverified { .. }) => {
+                self.reload_at_most_once_a_minute().await;
+                result
+            }
             _ => result,
         }
+    }
+
+    /// `app` with settings that were read just now, where they are not those it was selected with: for a function that found
+    /// something that its keys do not fit. Reads at most once a minute.
+    pub async fn read_again(&self, app: &SelectedApp) -> Option<SelectedApp> {
+        self.reload_at_most_once_a_minute().await;
+        let settings = self.apps().get(Some(app.id())).cloned()?;
+        (!Arc::ptr_eq(&settings, &app.settings)).then(|| SelectedApp {
+            settings,
+            ..app.clone()
+        })
+    }
+
+    /// Makes one verified call for the app of `caller`, inside its deadline.
+    ///
+    /// # Errors
+    /// As [`Alipay::call`], as the caller reads them.
+    pub async fn answer_to(&self, caller: &Caller, call: &Call) -> Result<Reply, Failure> {
+        self.call(&caller.app, call, caller.deadline)
+            .await
+            .map_err(|error| Failure::of_call(error, call))
     }
 
     /// The configured app ids, the default one first.
@@ -339,14 +368,15 @@ fn with_own_key(app: &App, text: &SecretString) -> Result<App, Failure> {
         .map_err(|error| Failure::invalid("privateKey", error.to_string()))
 }
 
-/// Whether the gateway refused how the call was signed, and so did not execute it: its signature, or a certificate that it
-/// names.
+/// Whether the gateway refused how the call was signed or encrypted, and so did not execute it.
 fn names_an_old_setting(refusal: &Refusal) -> bool {
     let sub_code = refusal.sub_code.as_deref().unwrap_or_default();
-    refusal.is_wrong_signature() || sub_code.contains("-cert-")
+    refusal.is_wrong_signature()
+        || sub_code.contains("-cert-")
+        || sub_code.starts_with("isv.decryption-error")
 }
 
-/// Whether the gateway would judge the signatures of both alike.
+/// Whether the gateway would read requests of both alike.
 fn sign_alike(one: &App, other: &App) -> bool {
     let serial_numbers = |app: &App| {
         app.certificates.as_ref().map(|certificates| {
@@ -358,6 +388,7 @@ fn sign_alike(one: &App, other: &App) -> bool {
     };
     one.signing_key.verifying_key() == other.signing_key.verifying_key()
         && serial_numbers(one) == serial_numbers(other)
+        && one.content_key == other.content_key
         && one.sign_type == other.sign_type
         && one.protocol == other.protocol
         && one.gateway == other.gateway

@@ -12,6 +12,7 @@ use alipay_signing::certificate::Certificate;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
+use crate::Failure;
 use crate::content_check::ContentCheck;
 use crate::typed_json::{self, Misfit};
 pub(crate) use certificates::is_alipays_sandbox;
@@ -65,6 +66,19 @@ pub struct AppSettings {
 }
 
 impl AppSettings {
+    /// The page that a code opens: `page`, or the app's home page where the call names none.
+    ///
+    /// # Errors
+    /// `invalid_argument` when there is neither.
+    pub fn page_or_home<'a>(&'a self, page: Option<&'a str>) -> Result<&'a str, Failure> {
+        page.or(self.home_page.as_deref()).ok_or_else(|| {
+            Failure::invalid(
+                "page",
+                "is required, because the app has no homePage configured",
+            )
+        })
+    }
+
     /// Whether `request` may call `method` for this app.
     pub fn allows(&self, method: &str) -> bool {
         self.request_methods

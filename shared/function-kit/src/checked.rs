@@ -2,6 +2,7 @@
 //! without quoting it.
 
 mod mini_code;
+mod object;
 mod template_data;
 
 use std::fmt;
@@ -12,7 +13,10 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer, Visitor};
 
 pub use mini_code::{Color, PagePath};
+pub use object::Object;
 pub use template_data::TemplateData;
+
+use crate::input_limits;
 
 /// Reads an optional text: `null` and the empty text, which vk clients send for what they leave out, count as absent.
 ///
@@ -84,6 +88,14 @@ impl<const MAX: usize> Deref for Text<MAX> {
     fn deref(&self) -> &str {
         &self.0
     }
+}
+
+/// Holds JSON that is written as a text inside the arguments to the limits that the arguments themselves have.
+///
+/// # Errors
+/// The rule about depth or number of members that it breaks.
+pub fn check_structure(json: &str) -> Result<(), Rule> {
+    input_limits::check_structure(json).map_err(|rule| Rule(rule.to_owned()))
 }
 
 /// Which of Alipay's two kinds of user id a text is.

@@ -1,5 +1,6 @@
 use std::borrow::Cow;
 
+use alipay_gateway::Refusal;
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 
@@ -67,6 +68,16 @@ enum Code<'a> {
     Own(i8),
 }
 
+/// Alipay's code of a refusal. A text that is empty or begins with 0 is none of Alipay's, and callers who compare by `==` in
+/// JavaScript would take it for the 0 of a success.
+fn code_of(refusal: &Refusal) -> Option<&str> {
+    let is_code = |code: &&str| {
+        code.starts_with(|first: char| first.is_ascii_alphabetic() || matches!(first, '1'..='9'))
+    };
+    let sub_code = refusal.sub_code.as_deref().filter(is_code);
+    sub_code.or_else(|| Some(refusal.code.as_str()).filter(is_code))
+}
+
 /// An envelope on its way to one of the doors.
 pub(crate) struct Answer {
     status: u16,
@@ -92,9 +103,9 @@ impl Answer {
             _ => None,
         };
         let envelope = FailureEnvelope {
-            code: refusal.map_or(Code::Own(-1), |refusal| {
-                Code::Alipay(refusal.sub_code.as_deref().unwrap_or(&refusal.code))
-            }),
+            code: refusal
+                .and_then(code_of)
+                .map_or(Code::Own(-1), Code::Alipay),
             msg: refusal.map_or_else(|| outcome.message(), refused_message),
             error: row.slug,
             gateway_code: refusal.map(|refusal| refusal.code.as_str()),
@@ -153,7 +164,6 @@ impl Answer {
 
 #[cfg(test)]
 mod tests {
-    use alipay_gateway::Refusal;
     use serde_json::{Value, json};
 
     use super::*;
@@ -184,6 +194,32 @@ mod tests {
                 "retryable": false,
             })
         );
+    }
+
+    #[test]
+    fn no_code_of_a_refusal_can_be_taken_for_the_zero_of_a_success() {
+        for (code, sub_code, expected) in [
+            ("0", None, json!(-1)),
+            ("", None, json!(-1)),
+            (" ", Some(""), json!(-1)),
+            ("0x0", Some("00"), json!(-1)),
+            ("40004", Some("0"), json!("40004")),
+            ("40004", Some(""), json!("40004")),
+            (
+                "40004",
+                Some("ACQ.TRADE_NOT_EXIST"),
+                json!("ACQ.TRADE_NOT_EXIST"),
+            ),
+        ] {
+            let refusal = Refusal {
+                code: code.to_owned(),
+                sub_code: sub_code.map(str::to_owned),
+                ..Refusal::default()
+            };
+            let failure = Failure::new(Outcome::GatewayRefused(refusal));
+            let answer = body(Answer::failure(&failure, "r-1"));
+            assert_eq!(answer["code"], expected, "{code:?} {sub_code:?}");
+        }
     }
 
     #[test]

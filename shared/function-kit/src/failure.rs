@@ -100,6 +100,7 @@ impl Outcome {
             Self::Conflict { .. } => ("conflict", 409),
             Self::TooLarge { .. } => ("too_large", 413),
             Self::RateLimited { .. } => ("rate_limited", 429),
+            Self::GatewayRefused(refusal) if refusal.is_call_limit() => ("rate_limited", 429),
             Self::GatewayRefused(refusal) if refusal.caller_can_mend() => ("gateway_refused", 400),
             Self::GatewayRefused(_) => ("gateway_refused", 422),
             Self::GatewayUnverified => ("gateway_unverified", 502),
@@ -144,7 +145,7 @@ impl Outcome {
         match self {
             Self::GatewayRefused(refusal) => hint(refusal).map(str::to_owned),
             Self::GatewayUnverified => Some(
-                "check alipayPublicKey of this app: it must be Alipay's key from the console, not the app's own".to_owned(),
+                "check alipayPublicKey of this app (in certificate mode alipayCert and alipayRootCert, for encrypted calls aesKey): it must be what the console shows now, and Alipay's, not the app's own; `dev-server doctor` tells which it is".to_owned(),
             ),
             Self::TemporarilyUnavailable { advice, .. } if !advice.is_empty() => Some(advice.clone()),
             Self::Reauthorize => Some("let the user log in again (my.getAuthCode, auth.code2Session)".to_owned()),
@@ -159,7 +160,7 @@ impl Outcome {
         match self {
             Self::RateLimited { .. } | Self::TemporarilyUnavailable { .. } => true,
             Self::GatewayUnreachable | Self::GatewayTimeout => true,
-            Self::GatewayRefused(refusal) => refusal.is_transient(),
+            Self::GatewayRefused(refusal) => refusal.is_transient() || refusal.is_call_limit(),
             _ => false,
         }
     }
@@ -174,6 +175,7 @@ impl Outcome {
                 retry_after_seconds,
                 ..
             } => Some(*retry_after_seconds),
+            Self::GatewayRefused(refusal) if refusal.is_call_limit() => Some(1),
             _ => None,
         }
     }
@@ -181,7 +183,12 @@ impl Outcome {
 
 /// Alipay's text for a refusal. Signature errors echo the whole signed request in `sub_msg`, so theirs is not passed on.
 pub(crate) fn refused_message(refusal: &Refusal) -> String {
-    public_sub_msg(refusal).unwrap_or(&refusal.msg).to_owned()
+    [public_sub_msg(refusal), Some(refusal.msg.as_str())]
+        .into_iter()
+        .flatten()
+        .find(|text| !text.is_empty())
+        .unwrap_or("Alipay refused the call and did not say why")
+        .to_owned()
 }
 
 pub(crate) fn public_sub_msg(refusal: &Refusal) -> Option<&str> {
@@ -262,7 +269,7 @@ impl Failure {
                 if self.repeatable {
                     "the same call can be made again without harm"
                 } else {
-                    "it is not known whether Alipay executed the call; a code must not be used again"
+                    "it is not known whether Alipay executed the call; find out before it is made again, since a code or a message must not be sent twice"
                 }
                 .to_owned(),
             ),
@@ -398,6 +405,12 @@ mod tests {
                 422,
                 true,
             ),
+            (
+                Outcome::GatewayRefused(refusal("40005", "isv.call-limited")),
+                "rate_limited",
+                429,
+                true,
+            ),
             (Outcome::GatewayUnverified, "gateway_unverified", 502, false),
             (
                 Outcome::GatewayUnreachable,
@@ -478,10 +491,20 @@ mod tests {
             assert_eq!(failure.retryable(), retryable, "{failure:?}");
             let warns = failure
                 .hint()
-                .is_some_and(|hint| hint.contains("must not be used again"));
+                .is_some_and(|hint| hint.contains("must not be sent twice"));
             let silent = matches!(failure.outcome(), Outcome::GatewayRefused(_));
             assert_eq!(warns, !retryable && !silent, "{failure:?}");
         }
+    }
+
+    #[test]
+    fn a_refusal_without_words_still_has_a_message() {
+        let silent = Refusal {
+            msg: String::new(),
+            sub_msg: Some(String::new()),
+            ..refusal("40004", "X")
+        };
+        assert!(refused_message(&silent).contains("did not say why"));
     }
 
     #[test]

@@ -68,6 +68,7 @@ impl Look<'_> {
                 found.push(self.certificate("appCert", own));
                 found.extend(self.another_apps(own));
                 found.push(self.certificate("alipayCert", &certificates.alipay));
+                found.extend(self.an_apps(&certificates.alipay));
                 found.push(self.chain(certificates));
                 found.push(self.roots(certificates));
             }
@@ -77,6 +78,7 @@ impl Look<'_> {
             )),
         }
         found.extend(self.content_key());
+        found.extend(self.wide_methods());
         found.extend(self.protocol());
         found
     }
@@ -113,19 +115,25 @@ impl Look<'_> {
         )
     }
 
-    /// The common name of an app's certificate ends in the app's id. That is how those look that Alipay has issued; no document
-    /// promises it.
     fn another_apps(&self, own: &Certificate) -> Option<Finding> {
-        let name = own.subject_common_name()?;
-        let (_, named) = name.rsplit_once('-')?;
-        let is_app_id = named.len() == 16 && named.bytes().all(|byte| byte.is_ascii_digit());
-        (is_app_id && named != self.settings.app.app_id).then(|| {
+        let named = app_named_by(own)?;
+        (named != self.settings.app.app_id).then(|| {
             self.doubtful(
                 "appCert",
                 format!("names another app: {named}"),
                 "if calls are refused, download this app's certificate from its page in the console".to_owned(),
             )
         })
+    }
+
+    /// Whoever holds that app's key could sign what this app takes for Alipay's replies.
+    fn an_apps(&self, alipays: &Certificate) -> Option<Finding> {
+        let named = app_named_by(alipays)?;
+        Some(self.doubtful(
+            "alipayCert",
+            format!("looks like the certificate of an app: {named}"),
+            "give Alipay's own certificate, alipayCertPublicKey_RSA2.crt".to_owned(),
+        ))
     }
 
     fn chain(&self, certificates: &AppCertificates) -> Finding {
@@ -158,6 +166,17 @@ impl Look<'_> {
             "alipayRootCert",
             format!("SN {}", certificates.roots.serial_numbers()),
         )
+    }
+
+    /// A prefix of one name lets `request` pay out, refund, and call whatever Alipay adds.
+    fn wide_methods(&self) -> Option<Finding> {
+        let is_wide = |method: &&String| method.ends_with('*') && method.matches('.').count() < 2;
+        let wide = self.settings.request_methods.iter().find(is_wide)?;
+        Some(self.doubtful(
+            "requestMethods",
+            format!("{wide} lets `request` call nearly every method, payments and refunds among them"),
+            "list the methods that are needed, or a longer prefix such as alipay.open.app.*".to_owned(),
+        ))
     }
 
     fn content_key(&self) -> Option<Finding> {
@@ -202,6 +221,17 @@ impl Look<'_> {
             mend,
         }
     }
+}
+
+/// The app whose certificate it is. The common name of an app's certificate ends in the app's id, that of Alipay's own in the
+/// merchant's partner id (PID), which begins with 2088. That is how those look that Alipay has issued; no document promises it.
+fn app_named_by(certificate: &Certificate) -> Option<String> {
+    let name = certificate.subject_common_name()?;
+    let (_, named) = name.rsplit_once('-')?;
+    let is_app_id = named.len() == 16
+        && named.bytes().all(|byte| byte.is_ascii_digit())
+        && !named.starts_with("2088");
+    is_app_id.then(|| named.to_owned())
 }
 
 /// As Alipay's console shows it.

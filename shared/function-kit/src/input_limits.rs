@@ -14,15 +14,21 @@ pub(crate) fn check_json(text: &str) -> Result<(), Failure> {
     if text.len() > MAX_BODY_BYTES {
         return Err(too_large());
     }
-    let (depth, members) = measure(text);
-    if depth > MAX_DEPTH {
-        return Err(Failure::invalid("body", "is nested deeper than 64 levels"));
-    }
-    if members > MAX_MEMBERS {
-        return Err(Failure::invalid("body", "has more than 10,000 members"));
-    }
+    check_structure(text).map_err(|rule| Failure::invalid("body", rule))?;
     if !text.trim_start().starts_with('{') || serde_json::from_str::<IgnoredAny>(text).is_err() {
         return Err(Failure::invalid("body", "must be a JSON object"));
+    }
+    Ok(())
+}
+
+/// The rule about depth and number of members that `text` breaks.
+pub(crate) fn check_structure(text: &str) -> Result<(), &'static str> {
+    let (depth, members) = measure(text);
+    if depth > MAX_DEPTH {
+        return Err("is nested deeper than 64 levels");
+    }
+    if members > MAX_MEMBERS {
+        return Err("has more than 10,000 members");
     }
     Ok(())
 }

@@ -79,7 +79,8 @@ impl Tokens {
         Ok(access.token)
     }
 
-    /// A new pair for a merchant's app, although the stored token may look good: for one that Alipay refused.
+    /// A new pair for a merchant's app, although the stored token may look good. With `refused`, the token that Alipay did not
+    /// accept, only that one is replaced; another that is stored by now is given as it is.
     ///
     /// # Errors
     /// As [`Tokens::merchant_token`]; `temporarily_unavailable` also while another refresh runs.
@@ -88,12 +89,14 @@ impl Tokens {
         alipay: &Alipay,
         caller: &Caller,
         auth_app_id: &str,
+        refused: Option<&SecretString>,
     ) -> Result<SecretString, Failure> {
         let key = merchant_key(caller.app.id(), auth_app_id);
         let access = self
             .store
             .refresh_now(
                 &key,
+                refused,
                 &|| WallTime::from(alipay.now()),
                 WallTime::from_millis(caller.deadline.unix_millis()),
                 &MerchantRefresher::new(alipay, caller, auth_app_id),

@@ -143,12 +143,15 @@ impl Gateway {
         if let Some(key) = kept.key(serial_number, certificates, now) {
             return key;
         }
-        // A download that is cut off would cost the hour.
+        // A download that is cut off would be in vain, and keep the next call from trying.
         if limit.remaining(now) < LEAST_TIME {
             return Err(GatewayError::TimedOut);
         }
         kept.begin_download(now)?;
         let reply = self.unverified_v2(app, &download_call(serial_number)).await;
+        if reply.is_ok() {
+            kept.answered(now);
+        }
         let certificate = reply.as_ref().ok().and_then(downloaded).ok_or_else(|| {
             let error = reply.err();
             tracing::warn!(?error, serial_number, "Alipay's new certificate could not be fetched");

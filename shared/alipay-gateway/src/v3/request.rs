@@ -39,8 +39,7 @@ pub fn signed_request(
 ) -> Result<SignedRequest, GatewayError> {
     check_settings(app)?;
     let arguments = Arguments::of(call)?;
-    let is_get = ASKED_BY_GET.contains(&&*call.method);
-    let (http_method, query, plain_body) = match is_get {
+    let (http_method, query, plain_body) = match is_asked_by_get(&call.method) {
         true => ("GET", arguments.all_as_query()?, String::new()),
         false => ("POST", arguments.query(), arguments.body()?),
     };
@@ -84,6 +83,11 @@ pub fn signed_request(
         headers,
         body,
     })
+}
+
+/// Whether V3 has `method` as `GET`, without a body.
+pub(crate) fn is_asked_by_get(method: &str) -> bool {
+    ASKED_BY_GET.contains(&method)
 }
 
 /// What stands in the headers beside the signature.
@@ -187,9 +191,7 @@ impl<'a> Arguments<'a> {
         let mut members = self.members()?;
         for (name, value) in &beside {
             if members.insert(name.clone(), value).is_some() {
-                return Err(GatewayError::unbuildable(
-                    "an argument stands in biz_content and beside it",
-                ));
+                return Err(stands_twice());
             }
         }
         serde_json::to_string(&members)
@@ -209,11 +211,17 @@ impl<'a> Arguments<'a> {
             let text = serde_json::from_str::<String>(value.get());
             (name, text.unwrap_or_else(|_| value.get().to_owned()))
         });
+        let mut pairs: BTreeMap<String, String> = of_content.collect();
         let beside = self
             .beside
             .iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        Ok(of_content.chain(beside).chain(self.query()).collect())
+        for (name, value) in beside.chain(self.query()) {
+            if pairs.insert(name, value).is_some() {
+                return Err(stands_twice());
+            }
+        }
+        Ok(pairs.into_iter().collect())
     }
 
     fn members(&self) -> Result<BTreeMap<String, &RawValue>, GatewayError> {
@@ -221,6 +229,10 @@ impl<'a> Arguments<'a> {
             .map_or_else(|| Ok(BTreeMap::new()), top_level_members)
             .map_err(|_| GatewayError::unbuildable("biz_content is no JSON object"))
     }
+}
+
+fn stands_twice() -> GatewayError {
+    GatewayError::unbuildable("an argument stands in biz_content and beside it")
 }
 
 fn milliseconds(now: SystemTime) -> u64 {

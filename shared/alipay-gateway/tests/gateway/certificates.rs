@@ -105,7 +105,7 @@ async fn a_certificate_that_does_not_lead_to_the_root_is_refused_and_not_asked_f
     // A second renewal inside the hour has to wait.
     fixture.simulator.renew_alipay_certificate();
     let error = failure(fixture.query().await);
-    assert!(error.to_string().contains("last hour"), "{error}");
+    assert!(error.to_string().contains("too early"), "{error}");
     assert_eq!(fixture.downloads(), 1);
 }
 
@@ -189,7 +189,7 @@ async fn a_genuine_certificate_that_was_not_asked_for_is_refused() {
     assert_eq!(simulator.received_count(DOWNLOAD), 1);
 }
 
-/// A download that is cut off would cost the hour.
+/// A download that is cut off would be in vain.
 #[tokio::test]
 async fn a_download_for_which_there_is_no_time_is_not_begun() {
     let fixture = fixture_in(Protocol::V2).await;
@@ -208,14 +208,16 @@ async fn a_download_for_which_there_is_no_time_is_not_begun() {
 
 #[tokio::test]
 async fn a_success_that_names_no_certificate_or_another_one_is_refused() {
-    for (sn, downloads) in [
+    let cases = [
         (None, 0),
         (Some(OTHER_SERIAL_NUMBER), 1),
         // Nothing that is no serial number goes into a request.
         (Some("../../x"), 0),
         (Some("0000000000000000000000000000000G"), 0),
-    ] {
-        let fixture = fixture_in(Protocol::V2).await;
+    ];
+    let in_both = |case| [(Protocol::V2, case), (Protocol::V3, case)];
+    for (protocol, (sn, downloads)) in cases.into_iter().flat_map(in_both) {
+        let fixture = fixture_in(protocol).await;
         let sn = sn.map(str::to_owned);
         let kind = FaultKind::CertificateSn { sn: sn.clone() };
         fixture
@@ -224,9 +226,9 @@ async fn a_success_that_names_no_certificate_or_another_one_is_refused() {
         let error = failure(fixture.query().await);
         assert!(
             matches!(error, GatewayError::Unverified { .. }),
-            "{sn:?}: {error}"
+            "{protocol:?}: {sn:?}: {error}"
         );
-        assert_eq!(fixture.downloads(), downloads, "{sn:?}");
+        assert_eq!(fixture.downloads(), downloads, "{protocol:?}: {sn:?}");
     }
 }
 

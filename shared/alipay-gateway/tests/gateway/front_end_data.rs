@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::error::Error;
+use std::time::SystemTime;
 
 use alipay_gateway::{App, FrontEndContent, FrontEndData, FrontEndDataError, OpeningFault};
 use alipay_signing::content_encryption::ContentKey;
@@ -59,12 +60,12 @@ fn whole(data: &FrontEndData) -> FrontEndData {
 }
 
 fn opened(data: FrontEndData) -> FrontEndContent {
-    data.open(&with_key())
+    data.open(&with_key(), SystemTime::now())
         .unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn refused(data: FrontEndData) -> FrontEndDataError {
-    match data.open(&with_key()) {
+    match data.open(&with_key(), SystemTime::now()) {
         Ok(content) => panic!("opened: {}", content.as_str()),
         Err(error) => error,
     }
@@ -127,14 +128,18 @@ fn the_algorithm_is_the_apps_and_never_the_messages() {
         sign_type: Some(stated.to_owned()),
         ..FrontEndData::default()
     };
-    assert!(data(SignType::Rsa, "RSA").open(&old_app).is_ok());
+    assert!(
+        data(SignType::Rsa, "RSA")
+            .open(&old_app, SystemTime::now())
+            .is_ok()
+    );
     for (data, app) in [
         (data(SignType::Rsa, "RSA"), &with_key()),
         (data(SignType::Rsa2, "RSA"), &with_key()),
         (data(SignType::Rsa2, "RSA2"), &old_app),
         (data(SignType::Rsa2, "none"), &with_key()),
     ] {
-        let error = data.open(app).unwrap_err();
+        let error = data.open(app, SystemTime::now()).unwrap_err();
         assert!(matches!(error, FrontEndDataError::OtherSignType), "{error}");
     }
     let error = refused(data(SignType::Rsa, "RSA2"));
@@ -244,11 +249,13 @@ fn without_a_signature_or_an_aes_key_nothing_is_opened() {
     for data in [whole(&unsigned), unsigned] {
         assert!(matches!(refused(data), FrontEndDataError::Unsigned));
     }
-    let error = handed_over(PHONE.as_bytes()).open(&app()).unwrap_err();
+    let error = handed_over(PHONE.as_bytes())
+        .open(&app(), SystemTime::now())
+        .unwrap_err();
     assert!(matches!(error, FrontEndDataError::NoContentKey));
     // Who has not Alipay's signature learns nothing of the configuration.
     let error = signed_by(app_key(), "AAAA".to_owned())
-        .open(&app())
+        .open(&app(), SystemTime::now())
         .unwrap_err();
     assert!(matches!(error, FrontEndDataError::Unopenable(_)));
 }
@@ -414,7 +421,7 @@ fn outside_samples_of_phone_numbers_are_judged_as_their_file_says() {
             }
             _ => with_key(),
         };
-        let result = in_the_clear(&sample.frontend_response).open(&app);
+        let result = in_the_clear(&sample.frontend_response).open(&app, SystemTime::now());
         if sample.plaintext.contains(r#""code":"10000""#) {
             let content = result.unwrap_or_else(|error| panic!("{}: {error}", sample.id));
             assert_eq!(content.as_str(), sample.plaintext, "{}", sample.id);

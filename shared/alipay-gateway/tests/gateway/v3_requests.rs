@@ -127,6 +127,15 @@ fn the_query_of_a_merchants_token_is_a_get() {
 }
 
 #[test]
+fn an_argument_stands_once_in_a_query_as_in_a_body() {
+    let call = Call::new("alipay.open.auth.token.app.query").with_biz_content(r#"{"a":"1"}"#);
+    unbuildable(&app_v3(), &call.clone().with_field("a", "2"));
+    let call = call.with_biz_content(r#"{"auth_token":"1"}"#);
+    request(&call);
+    unbuildable(&app_v3(), &call.with_field("auth_token", "2"));
+}
+
+#[test]
 fn the_body_of_an_encrypted_call_is_its_ciphertext() {
     let call = Call::new(QR_CODE)
         .with_biz_content(r#"{"a":1}"#)

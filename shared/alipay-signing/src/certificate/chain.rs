@@ -111,7 +111,8 @@ fn more_telling(known: ChainError, new: ChainError) -> ChainError {
     }
 }
 
-/// The rules for a path whose signatures are right, subject first and root last.
+/// The rules for a path whose signatures are right, subject first and root last. Time comes last: what is only out of date was
+/// in order once, and nothing else may hide behind it.
 fn judge(path: &[&X509], now: SystemTime) -> Result<(), ChainError> {
     for (position, certificate) in path.iter().enumerate() {
         let extensions = certificate.extensions;
@@ -131,6 +132,8 @@ fn judge(path: &[&X509], now: SystemTime) -> Result<(), ChainError> {
                 return Err(ChainError::TooLong);
             }
         }
+    }
+    for certificate in path {
         if now < certificate.validity.not_before {
             return Err(ChainError::NotYetValid);
         }

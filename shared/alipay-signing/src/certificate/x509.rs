@@ -22,6 +22,9 @@ const ISSUER_UNIQUE_ID: u8 = 0x81;
 const SUBJECT_UNIQUE_ID: u8 = 0x82;
 const EXTENSIONS: u8 = 0xa3;
 
+/// Bytes of a serial. RFC 5280 allows 20; writing it in decimal takes the square of its length.
+const MAX_SERIAL_BYTES: usize = 64;
+
 /// 1.2.840.113549.1.1, the arc of the RSA algorithms.
 const RSA_ALGORITHMS: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01];
 /// The last arcs of RSASSA-PKCS1-v1_5 with SHA-256, SHA-384 and SHA-512.
@@ -98,6 +101,9 @@ impl X509 {
             Some(_) => return None,
         };
         let serial = fields.positive_integer()?;
+        if serial.len() > MAX_SERIAL_BYTES {
+            return None;
+        }
         // The algorithm stands outside of what is signed and inside; they must be the same.
         if fields.whole_element()? != algorithm {
             return None;

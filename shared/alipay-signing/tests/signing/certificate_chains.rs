@@ -250,6 +250,33 @@ fn only_an_authority_may_issue() {
     );
 }
 
+/// Time passes and is mended by a new file; an issuer that was none never was one.
+#[test]
+fn that_an_issuer_is_none_is_said_whatever_the_time() {
+    let app = Draft {
+        issuer: name("root"),
+        subject: name("app"),
+        ..subject()
+    };
+    let expired = Draft {
+        not_after: "200102000000Z",
+        ..Draft::authority("own authority", &OTHER_KEY, "app")
+    };
+    let forged = Draft {
+        issuer: name("own authority"),
+        ..subject()
+    };
+    let certificates = [
+        (forged, &*OTHER_KEY),
+        (expired, &*SUBJECT_KEY),
+        (app, &*ROOT_KEY),
+    ];
+    assert_eq!(
+        verdict(&certificates, &[(root(), &ROOT_KEY)]),
+        Err(ChainError::IssuerNotAuthority)
+    );
+}
+
 #[test]
 fn an_authority_is_no_subject() {
     let roots = [(root(), &*ROOT_KEY)];

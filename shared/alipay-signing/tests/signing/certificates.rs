@@ -256,6 +256,22 @@ fn leading_zeros_of_a_serial_number_are_kept() {
     assert_eq!(found.map(|number| number.len()), Some(32));
 }
 
+/// Its decimal digits would take many seconds of work, before anything of the certificate is trusted.
+#[test]
+fn a_serial_number_of_unheard_of_length_is_refused() {
+    let with_serial = |bytes: usize| {
+        let serial = vec![0x7f; bytes];
+        let draft = Draft {
+            serial,
+            ..subject()
+        };
+        draft.pem(&INTERMEDIATE_KEY)
+    };
+    Certificate::from_text(&with_serial(64)).unwrap();
+    assert_eq!(error(&with_serial(65)), CertificateError::Malformed);
+    assert_eq!(error(&with_serial(60_000)), CertificateError::Malformed);
+}
+
 #[test]
 fn roots_are_named_by_their_rsa_members_in_the_files_order() {
     let number = |draft: &Draft| {

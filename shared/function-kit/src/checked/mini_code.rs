@@ -23,6 +23,9 @@ impl TryFrom<String> for PagePath {
                 "must not carry parameters; put them into scene".to_owned(),
             ));
         }
+        if text.trim().is_empty() {
+            return Err(Rule("must not be blank".to_owned()));
+        }
         Text::try_from(text).map(Self)
     }
 }

@@ -22,7 +22,7 @@ impl TemplateData {
 #[derive(Deserialize)]
 #[serde(
     untagged,
-    expecting = "an object such as {\"keyword1\":{\"value\":\"…\"}}, or the same as JSON text"
+    expecting = "must be an object such as {\"keyword1\":{\"value\":\"…\"}}, or the same as JSON text"
 )]
 enum WrittenData {
     Object(Map<String, Value>),

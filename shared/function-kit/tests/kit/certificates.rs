@@ -1,5 +1,6 @@
 //! Apps in certificate mode: which files belong together, and how each mistake is named.
 
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use function_kit::{Apps, AppsError, Finding, Verdict, findings};
@@ -234,6 +235,31 @@ async fn a_certificate_without_its_issuers_loads_and_is_doubted() {
     assert_eq!((doubt.len(), doubt[0].field), (1, "alipayCert"));
     assert!(doubt[0].what.contains("stands alone"), "{doubt:?}");
     assert!(doubtful(&read(&whole).unwrap()).is_empty());
+}
+
+/// Every app has a certificate of Alipay's, and a key to it that is not Alipay's.
+#[tokio::test]
+async fn an_apps_certificate_in_place_of_alipays_is_doubted() {
+    let vectors = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/vectors/certs");
+    let published = |file| std::fs::read_to_string(vectors.join(file));
+    let (Ok(an_apps), Ok(alipays)) = (
+        published("php_v3_appCertPublicKey_2021003156675030.crt"),
+        published("php_v3_alipayCertPublicKey_RSA2.crt"),
+    ) else {
+        eprintln!("skipped: there are no outside vectors here");
+        return;
+    };
+    let simulator = simulator().await;
+    let entry = entry(&simulator, &app_of(&simulator));
+    let doubts_of_app = |file: &str| {
+        let apps = read(&with(&entry, "alipayCert", leaf_alone(file))).unwrap();
+        // A day on which both certificates are valid.
+        let found = findings(&apps, SystemTime::UNIX_EPOCH + 20_000 * DAY);
+        let of_app = |finding: &&Finding| finding.what.contains("the certificate of an app");
+        found.iter().filter(of_app).count()
+    };
+    assert_eq!(doubts_of_app(&an_apps), 1);
+    assert_eq!(doubts_of_app(&alipays), 0);
 }
 
 fn doubtful(apps: &Apps) -> Vec<Finding> {

@@ -245,6 +245,27 @@ async fn a_wish_for_a_call_that_has_no_contents_is_refused_and_the_apps_default_
     assert_eq!(answer["error"], "gateway_refused", "{answer}");
 }
 
+/// V3 asks by GET, which has no body that could be encrypted, where V2 has contents.
+#[tokio::test]
+async fn the_apps_default_leaves_a_call_alone_that_its_protocol_cannot_encrypt() {
+    let bench = Bench::new(AppOptions::default(), |entry, app| {
+        entry["aesKey"] = json!(app.aes_key);
+        entry["needEncrypt"] = json!(true);
+        entry["protocol"] = json!("v3");
+    })
+    .await;
+    let mut query = json!({
+        "method": "alipay.open.auth.token.app.query",
+        "contents": "{\"app_auth_token\":\"none\"}",
+    });
+    let answer = bench.answer(&query).await;
+    assert_eq!(answer["error"], "gateway_refused", "{answer}");
+    // A wish of the caller's own is not dropped in silence.
+    query["needEncrypt"] = json!(true);
+    let answer = bench.answer(&query).await;
+    assert_eq!(answer["error"], "invalid_argument", "{answer}");
+}
+
 #[tokio::test]
 async fn a_callers_key_does_not_fit_an_app_in_certificate_mode() {
     let options = AppOptions {

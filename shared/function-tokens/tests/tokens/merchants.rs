@@ -78,7 +78,7 @@ async fn refresh(bench: &Bench, auth_app_id: &str) -> Result<SecretString, Failu
     let caller = bench.caller(PATIENCE).await;
     bench
         .tokens
-        .refresh_merchant_token(&bench.alipay, &caller, auth_app_id)
+        .refresh_merchant_token(&bench.alipay, &caller, auth_app_id, None)
         .await
 }
 

@@ -1,5 +1,7 @@
 //! A refresh that somebody asks for, whatever the age of what is stored.
 
+use secrecy::{ExposeSecret, SecretString};
+
 use super::refresh::{RETRY_AFTER, Refreshed, lease_runs_at};
 use super::{AccessToken, Refresher, TokenStore};
 use crate::address::TokenKey;
@@ -8,14 +10,15 @@ use crate::record::State;
 use crate::wall_time::{Clock, WallTime};
 
 impl TokenStore {
-    /// A new pair, although the stored one may look good: for a token that the gateway refused before its time. Gives the pair of
-    /// whoever is refreshing at the same time, if that one is quicker.
+    /// A new pair, whatever the age of the stored one. With `refused`, an access token that the gateway did not accept, only that
+    /// one is replaced: where another is stored by now, it is given and nothing refreshed, since a refresh would end a good one.
     ///
     /// # Errors
     /// As [`access_token`](Self::access_token); [`StoreError::Busy`] while somebody else is refreshing.
     pub async fn refresh_now<R: Refresher>(
         &self,
         key: &TokenKey,
+        refused: Option<&SecretString>,
         clock: &dyn Clock,
         deadline: WallTime,
         refresher: &R,
@@ -26,6 +29,12 @@ impl TokenStore {
         let seen = self.read(&key.address()?).await?;
         if seen.state != State::Active {
             return Err(StoreError::Reauthorize);
+        }
+        if let Some(refused) = refused {
+            let stored = self.open(&seen)?;
+            if stored.token.expose_secret() != refused.expose_secret() {
+                return Ok(stored);
+            }
         }
         let mut turn = self.flights.turn_if_free(&seen.address).ok_or_else(busy)?;
         if lease_runs_at(&seen, clock.now()) {

@@ -133,7 +133,7 @@ async fn a_refresh_that_is_asked_for_is_made_whatever_the_age_of_the_token() {
 
     let gateway = Gateway::with_live("a", &bench.clock);
     let asked = store
-        .refresh_now(&key, &bench.clock, bench.deadline(), &gateway)
+        .refresh_now(&key, None, &bench.clock, bench.deadline(), &gateway)
         .await
         .unwrap();
     assert_eq!(asked.token.expose_secret(), "access-refreshed-1");
@@ -145,19 +145,59 @@ async fn a_refresh_that_is_asked_for_is_made_whatever_the_age_of_the_token() {
 }
 
 #[tokio::test]
+async fn a_refused_token_that_was_replaced_meanwhile_is_not_replaced_again() {
+    let bench = Bench::new().await;
+    let store = bench.store();
+    let key = merchant("m");
+    let granted = grant("a", START);
+    store.put_login(&key, &granted, START, None).await.unwrap();
+    let older = "access-before-a".into();
+    let found = store
+        .refresh_now(
+            &key,
+            Some(&older),
+            &bench.clock,
+            bench.deadline(),
+            &NoGateway,
+        )
+        .await
+        .unwrap();
+    assert_eq!(found.token.expose_secret(), "access-a");
+    let gateway = Gateway::with_live("a", &bench.clock);
+    let stored = "access-a".into();
+    let fresh = store
+        .refresh_now(
+            &key,
+            Some(&stored),
+            &bench.clock,
+            bench.deadline(),
+            &gateway,
+        )
+        .await
+        .unwrap();
+    assert_eq!(fresh.token.expose_secret(), "access-refreshed-1");
+}
+
+#[tokio::test]
 async fn a_refused_refresh_on_demand_asks_for_a_new_authorisation_and_nobody_has_no_token() {
     let bench = Bench::new().await;
     let store = bench.store();
     let gateway = Gateway::with_live("another", &bench.clock);
     let outcome = store
-        .refresh_now(&merchant("m"), &bench.clock, bench.deadline(), &gateway)
+        .refresh_now(
+            &merchant("m"),
+            None,
+            &bench.clock,
+            bench.deadline(),
+            &gateway,
+        )
         .await;
     assert!(matches!(outcome, Err(StoreError::NotFound)), "{outcome:?}");
     let granted = grant("a", START);
     let key = merchant("m");
     store.put_login(&key, &granted, START, None).await.unwrap();
     let outcome = store
-        .refresh_now(&key, &bench.clock, bench.deadline(), &gateway)
+        .refresh_now(&key, None, &bench.clock, bench.deadline(), &gateway)
         .await;
     assert!(
         matches!(outcome, Err(StoreError::Reauthorize)),

@@ -64,6 +64,7 @@ pub(super) fn of_detection(node: Detection) -> Judgement {
         unique_id: number(&node.unique_id),
         pending: None,
     }
+    .without_contradiction()
 }
 
 #[derive(Deserialize)]
@@ -76,6 +77,8 @@ pub(super) struct SyncDetection {
     detect_check_labels: Value,
     #[serde(default)]
     request_id: Value,
+    #[serde(default)]
+    result_code: Value,
 }
 
 pub(super) fn of_sync_detection(node: SyncDetection) -> Judgement {
@@ -85,15 +88,45 @@ pub(super) fn of_sync_detection(node: SyncDetection) -> Judgement {
         Value::Null => true,
         value => is_true(value),
     };
-    Judgement {
+    let judgement = Judgement {
         verdict: match suggested {
-            ContentVerdict::Pass if !is_whole => ContentVerdict::Review,
+            ContentVerdict::Pass if !is_whole || !says_success(&node.result_code) => {
+                ContentVerdict::Review
+            }
             suggested => suggested,
         },
         keywords: Vec::new(),
         labels: words(members(&node.detect_check_labels, "label")),
         unique_id: number(&node.request_id),
         pending: None,
+    };
+    judgement.without_contradiction()
+}
+
+/// The values of `result_code` are documented nowhere. Absent, or one of the usual words for a success.
+fn says_success(result_code: &Value) -> bool {
+    match result_code {
+        Value::Null => true,
+        Value::String(word) => {
+            matches!(
+                word.to_ascii_uppercase().as_str(),
+                "" | "SUCCESS" | "OK" | "0" | "200" | "10000"
+            )
+        }
+        Value::Number(number) => matches!(number.as_u64(), Some(0 | 200 | 10000)),
+        _ => false,
+    }
+}
+
+impl Judgement {
+    /// A pass that names what it found is none. `normal` and `pass` are the labels of content in which nothing was found.
+    fn without_contradiction(mut self) -> Self {
+        let harmless = |label: &String| matches!(label.as_str(), "normal" | "pass");
+        let found_something = !self.keywords.is_empty() || !self.labels.iter().all(harmless);
+        if self.verdict == ContentVerdict::Pass && found_something {
+            self.verdict = ContentVerdict::Review;
+        }
+        self
     }
 }
 
@@ -157,6 +190,7 @@ fn of_result(verdict: ContentVerdict, hit_items: &Value, risk_labels: &Value) ->
         unique_id: None,
         pending: None,
     }
+    .without_contradiction()
 }
 
 /// `pass` is the one word by which the method passes a content.
@@ -444,5 +478,34 @@ mod tests {
                 (ContentVerdict::Pass, None)
             );
         }
+    }
+
+    #[test]
+    fn a_pass_that_contradicts_itself_is_a_doubt() {
+        let sync = |rest: &str| {
+            let node = format!(r#"{{"suggestion":"pass"{rest}}}"#);
+            of_sync_detection(serde_json::from_str(&node).unwrap()).verdict
+        };
+        for rest in [
+            "",
+            r#","result_code":"SUCCESS""#,
+            r#","result_code":200"#,
+            r#","detect_check_labels":[{"label":"normal"}]"#,
+        ] {
+            assert_eq!(sync(rest), ContentVerdict::Pass, "{rest}");
+        }
+        for rest in [
+            r#","result_code":"SYSTEM_ERROR""#,
+            r#","result_code":"FAIL""#,
+            r#","result_code":{}"#,
+            r#","detect_check_labels":[{"label":"porn","rate":99}]"#,
+        ] {
+            assert_eq!(sync(rest), ContentVerdict::Review, "{rest}");
+        }
+        let detected = serde_json::from_str(r#"{"action":"PASSED","keywords":["x"]}"#).unwrap();
+        assert_eq!(of_detection(detected).verdict, ContentVerdict::Review);
+        let result = r#"{"result_action":"PASSED","risk_labels":["porn"]}"#;
+        let result = of_analysis_result(serde_json::from_str(result).unwrap());
+        assert_eq!(result.verdict, ContentVerdict::Review);
     }
 }
