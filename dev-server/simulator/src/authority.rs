@@ -80,7 +80,7 @@ impl Authority {
 
     /// The certificate of an app's key, as the console gives it: one PEM.
     pub(crate) fn app_certificate(&self, app_id: &str, key: &RsaPublicKey) -> Certificate {
-        let name = Name::new("Simulated App", &app_subject(app_id));
+        let name = Name::new("Simulated App", app_subject(app_id));
         self.leaf(&name, key, &self.intermediate_key, years_around_now(0, 5))
     }
 
@@ -204,7 +204,7 @@ impl AlipayCertificates {
         let authority = authority();
         let name = match kind {
             AlipayCertificate::OfAnotherApp => {
-                Name::new("Simulated App", &app_subject("2021000000000777"))
+                Name::new("Simulated App", app_subject("2021000000000777"))
             }
             _ => Name::new("Simulated Alipay", "Simulated Alipay Gateway"),
         };

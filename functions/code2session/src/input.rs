@@ -1,4 +1,4 @@
-use function_kit::checked::{Rule, Text, optional};
+use function_kit::checked::{OneTimeCode, Rule, Text, optional};
 use secrecy::SecretString;
 use serde::Deserialize;
 
@@ -23,9 +23,9 @@ impl Input {
 #[derive(Deserialize)]
 struct Written {
     #[serde(default, deserialize_with = "optional")]
-    code: Option<Code>,
+    code: Option<OneTimeCode>,
     #[serde(default, deserialize_with = "optional")]
-    js_code: Option<Code>,
+    js_code: Option<OneTimeCode>,
     #[serde(default, rename = "needKey")]
     need_key: bool,
     #[serde(default, deserialize_with = "optional")]
@@ -44,33 +44,11 @@ impl TryFrom<Written> for Input {
             .or(written.js_code)
             .ok_or_else(|| Rule("missing field `code`".to_owned()))?;
         Ok(Self {
-            code: code.0,
+            code: code.into_secret(),
             need_key: written.need_key,
             scope: written.scope,
             auth_app_id: written.auth_app_id,
         })
-    }
-}
-
-/// A login code: 32 characters in all samples, 40 at most like every token of the protocol.
-struct Code(SecretString);
-
-impl TryFrom<String> for Code {
-    type Error = Rule;
-
-    fn try_from(text: String) -> Result<Self, Rule> {
-        let fits = text.len() <= 40
-            && text
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
-        if fits {
-            Ok(Self(text.into()))
-        } else {
-            Err(Rule(
-                "must be a code from my.getAuthCode: at most 40 letters, digits, - and _"
-                    .to_owned(),
-            ))
-        }
     }
 }
 

@@ -1,7 +1,7 @@
 use std::ops::Deref;
 
-use function_kit::Failure;
 use function_kit::checked::{OpenId, Rule, Text, optional};
+use function_kit::{EarlierCheck, Failure};
 use serde::Deserialize;
 use url::{Host, Url};
 
@@ -49,7 +49,7 @@ pub(crate) enum Question<'a> {
     /// Whether the image in the call may.
     Data(&'a str),
     /// What became of an earlier check.
-    Earlier { event_id: &'a str, data_id: &'a str },
+    Earlier(EarlierCheck<'a>),
 }
 
 impl Input {
@@ -59,12 +59,9 @@ impl Input {
         match (self.image.as_deref(), data, self.event_id.as_deref()) {
             (Some(address), None, None) => Ok(Question::Address { address, data_id }),
             (None, Some(data), None) => Ok(Question::Data(data)),
-            (None, None, Some(event_id)) => Ok(Question::Earlier {
-                event_id,
-                data_id: data_id.ok_or_else(|| {
-                    Failure::invalid("dataId", "is required with eventId; the check that gave the eventId answered it as app_scene_data_id")
-                })?,
-            }),
+            (None, None, Some(event_id)) => {
+                EarlierCheck::new(event_id, data_id).map(Question::Earlier)
+            }
             (None, None, None) => Err(Failure::invalid(
                 "image",
                 "is required: the https address of the image",
@@ -222,10 +219,7 @@ mod tests {
             read(json!({"event_id": "e", "app_scene_data_id": "d"}))
                 .question()
                 .unwrap(),
-            Question::Earlier {
-                event_id: "e",
-                data_id: "d"
-            }
+            Question::Earlier(EarlierCheck::new("e", Some("d")).unwrap())
         );
     }
 }

@@ -42,7 +42,7 @@ impl Function for ImgSecCheck {
                 checker.check(content, author, number).await?
             }
             Question::Data(data) => return Err(image_data::refusal(data)),
-            Question::Earlier { event_id, data_id } => checker.ask_again(event_id, data_id).await?,
+            Question::Earlier(earlier) => checker.ask_again(earlier).await?,
         };
         Ok(CheckAnswer::to_image(judgement, RISKY))
     }

@@ -1,7 +1,7 @@
 use std::ops::Deref;
 
-use function_kit::Failure;
 use function_kit::checked::{Object, OpenId, Rule, Text, optional};
+use function_kit::{EarlierCheck, Failure};
 use serde::Deserialize;
 
 /// The most characters of one text. Alipay states no limit; this is twice that of WeChat's check.
@@ -51,7 +51,7 @@ pub(crate) enum Question<'a> {
     /// Whether several may.
     Several(&'a [Task]),
     /// What became of an earlier check.
-    Earlier { event_id: &'a str, data_id: &'a str },
+    Earlier(EarlierCheck<'a>),
 }
 
 impl Input {
@@ -66,12 +66,9 @@ impl Input {
                 "is for one text; tasks are numbered by themselves",
             )),
             (None, Some(tasks), None) => Ok(Question::Several(tasks)),
-            (None, None, Some(event_id)) => Ok(Question::Earlier {
-                event_id,
-                data_id: data_id.ok_or_else(|| {
-                    Failure::invalid("dataId", "is required with eventId; the check that gave the eventId answered it as app_scene_data_id")
-                })?,
-            }),
+            (None, None, Some(event_id)) => {
+                EarlierCheck::new(event_id, data_id).map(Question::Earlier)
+            }
             (None, None, None) => Err(Failure::invalid(
                 "content",
                 "is required, or tasks with several texts",
@@ -247,13 +244,9 @@ mod tests {
             json!({"eventId": "e", "dataId": "d"}),
             json!({"event_id": "e", "app_scene_data_id": "d"}),
         ] {
-            assert!(matches!(
-                read(input).unwrap().question(),
-                Ok(Question::Earlier {
-                    event_id: "e",
-                    data_id: "d"
-                })
-            ));
+            let expected = EarlierCheck::new("e", Some("d")).unwrap();
+            let input = read(input).unwrap();
+            assert!(matches!(input.question(), Ok(Question::Earlier(found)) if found == expected));
         }
     }
 }

@@ -80,8 +80,8 @@ impl Function for MsgSecCheck {
                 let judgements = self.check_all(tasks, author, caller).await?;
                 Ok(CheckAnswer::to_texts(judgements, RISKY))
             }
-            Question::Earlier { event_id, data_id } => {
-                let judgement = checker.ask_again(event_id, data_id).await?;
+            Question::Earlier(earlier) => {
+                let judgement = checker.ask_again(earlier).await?;
                 Ok(CheckAnswer::to_text(judgement, RISKY))
             }
         }

@@ -9,6 +9,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
 
+use secrecy::SecretString;
 use serde::Deserialize;
 use serde::de::{self, Deserializer, Visitor};
 
@@ -96,6 +97,36 @@ impl<const MAX: usize> Deref for Text<MAX> {
 /// The rule about depth or number of members that it breaks.
 pub fn check_structure(json: &str) -> Result<(), Rule> {
     input_limits::check_structure(json).map_err(|rule| Rule(rule.to_owned()))
+}
+
+/// A code that Alipay gave for one exchange: 32 characters in all samples, 40 at most like every token of the protocol.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(try_from = "String")]
+pub struct OneTimeCode(SecretString);
+
+impl OneTimeCode {
+    /// The code.
+    pub fn into_secret(self) -> SecretString {
+        self.0
+    }
+}
+
+impl TryFrom<String> for OneTimeCode {
+    type Error = Rule;
+
+    fn try_from(text: String) -> Result<Self, Rule> {
+        let fits = (1..=40).contains(&text.len())
+            && text
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+        if fits {
+            Ok(Self(text.into()))
+        } else {
+            Err(Rule(
+                "must be a code as Alipay gave it: at most 40 letters, digits, - and _".to_owned(),
+            ))
+        }
+    }
 }
 
 /// Which of Alipay's two kinds of user id a text is.

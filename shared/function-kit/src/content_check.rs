@@ -5,5 +5,5 @@ mod checker;
 mod settings;
 
 pub use answer::CheckAnswer;
-pub use checker::{CheckedContent, ContentChecker};
+pub use checker::{CheckedContent, ContentChecker, EarlierCheck};
 pub use settings::ContentCheck;

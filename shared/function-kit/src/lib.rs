@@ -21,7 +21,7 @@ pub mod checked;
 pub use alipay::{Alipay, SelectedApp};
 pub use apps::{AppSettings, Apps, AppsError};
 pub use aws::aws_settings;
-pub use content_check::{CheckAnswer, CheckedContent, ContentCheck, ContentChecker};
+pub use content_check::{CheckAnswer, CheckedContent, ContentCheck, ContentChecker, EarlierCheck};
 pub use envelope::Success;
 pub use event::{Caller, Door};
 pub use failure::{Failure, Outcome};

@@ -24,6 +24,29 @@ pub enum CheckedContent<'a> {
     Image(&'a str),
 }
 
+/// A check whose judgement was to come later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EarlierCheck<'a> {
+    event_id: &'a str,
+    data_id: &'a str,
+}
+
+impl<'a> EarlierCheck<'a> {
+    /// The check of these numbers, as its answer named them.
+    ///
+    /// # Errors
+    /// `invalid_argument` without `data_id`.
+    pub fn new(event_id: &'a str, data_id: Option<&'a str>) -> Result<Self, Failure> {
+        let data_id = data_id.ok_or_else(|| {
+            Failure::invalid(
+                "dataId",
+                "is required with eventId; the check that gave the eventId answered it as app_scene_data_id",
+            )
+        })?;
+        Ok(Self { event_id, data_id })
+    }
+}
+
 /// How a reply of an engine is read.
 type Reader = fn(&Reply) -> Result<Judgement, GatewayError>;
 
@@ -67,11 +90,8 @@ impl<'a> ContentChecker<'a> {
     /// # Errors
     /// [`Outcome::InvalidArgument`](crate::Outcome::InvalidArgument) where the app's engine judges at once, and the failures of
     /// the call.
-    pub async fn ask_again(
-        self,
-        event_id: &str,
-        app_scene_data_id: &str,
-    ) -> Result<Judgement, Failure> {
+    pub async fn ask_again(self, earlier: EarlierCheck<'_>) -> Result<Judgement, Failure> {
+        let EarlierCheck { event_id, data_id } = earlier;
         let ContentCheck::Analyze(contract) = &self.caller.app.settings().content_check else {
             return Err(Failure::invalid(
                 "eventId",
@@ -80,7 +100,7 @@ impl<'a> ContentChecker<'a> {
         };
         let call = AnalysisResult {
             app_scene: &contract.app_scene,
-            app_scene_data_id,
+            app_scene_data_id: data_id,
             event_id,
         }
         .call()?;
@@ -88,17 +108,13 @@ impl<'a> ContentChecker<'a> {
         judgement.unique_id = Some(event_id.to_owned());
         judgement.pending = (judgement.verdict == ContentVerdict::Review).then(|| Pending {
             event_id: event_id.to_owned(),
-            app_scene_data_id: Some(app_scene_data_id.to_owned()),
+            app_scene_data_id: Some(data_id.to_owned()),
         });
         Ok(judgement)
     }
 
     async fn ask(self, call: Call, read: Reader) -> Result<Judgement, Failure> {
-        let reply = self
-            .alipay
-            .call(&self.caller.app, &call, self.caller.deadline)
-            .await
-            .map_err(|error| Failure::of_call(error, &call))?;
+        let reply = self.alipay.answer_to(self.caller, &call).await?;
         Ok(read(&reply)?)
     }
 }
