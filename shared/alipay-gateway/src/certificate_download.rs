@@ -17,7 +17,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use url::Url;
 
-use crate::{App, AppCertificates, Call, GatewayError, UnverifiedReply};
+use crate::{App, AppCertificates, Call, GatewayError, Protocol, UnverifiedReply};
 
 const METHOD: &str = "alipay.open.app.alipaycert.download";
 
@@ -148,6 +148,15 @@ fn check(
 pub(crate) fn download_call(serial_number: &str) -> Call {
     Call::new(METHOD)
         .with_biz_content(serde_json::json!({ "alipay_cert_sn": serial_number }).to_string())
+}
+
+/// Where that call goes: a V3 app's gateway may be given without V2's path.
+pub(crate) fn download_address(app: &App) -> Url {
+    let mut address = app.gateway.clone();
+    if app.protocol == Protocol::V3 {
+        address.set_path("/gateway.do");
+    }
+    address
 }
 
 /// The certificate that a reply to [`download_call`] brings. Nothing of it is trusted yet.

@@ -141,7 +141,6 @@ impl Certificate {
         let documents = pem::documents(text, MAX_CERTIFICATES)?;
         let mut certificates = documents.iter().map(|der| X509::parse(der));
         let subject = certificates.next().ok_or(CertificateError::Empty)??;
-        let issuers = certificates.collect::<Result<_, _>>()?;
         let verifying_key = match subject.verifying_key() {
             // Alipay's file of roots begins with one for SM2.
             Err(KeyError::EllipticCurve) if subject.is_authority() => {
@@ -149,6 +148,8 @@ impl Certificate {
             }
             key => key?,
         };
+        // Only now: one member of Alipay's file of roots does not parse, and that it is that file says more.
+        let issuers = certificates.collect::<Result<_, _>>()?;
         Ok(Self {
             serial_number: serial_number(&subject),
             subject,

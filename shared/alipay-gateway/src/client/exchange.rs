@@ -5,9 +5,10 @@ use std::fmt::Write;
 use alipay_signing::VerifyingKey;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Method, StatusCode};
+use url::Url;
 
 use super::{Gateway, LEAST_TIME};
-use crate::certificate_download::{download_call, downloaded};
+use crate::certificate_download::{download_address, download_call, downloaded};
 use crate::request::signed_request;
 use crate::transport::{self, Received};
 use crate::{App, Call, Deadline, GatewayError, KeyNeeded, Protocol, Reply, UnverifiedReply, v3};
@@ -21,7 +22,7 @@ impl Gateway {
     ) -> Result<Reply, GatewayError> {
         match app.protocol {
             Protocol::V2 => {
-                let reply = self.unverified_v2(app, call).await?;
+                let reply = self.unverified_v2(app, call, app.gateway.clone()).await?;
                 let key = reply.key_needed(app, (self.clock)())?;
                 let key = self.key(app, key, limit).await?;
                 reply.verify(app, call, &key)
@@ -35,9 +36,13 @@ impl Gateway {
         }
     }
 
-    async fn unverified_v2(&self, app: &App, call: &Call) -> Result<UnverifiedReply, GatewayError> {
+    async fn unverified_v2(
+        &self,
+        app: &App,
+        call: &Call,
+        mut url: Url,
+    ) -> Result<UnverifiedReply, GatewayError> {
         let request = signed_request(app, call, (self.clock)())?;
-        let mut url = app.gateway.clone();
         url.set_query(Some(&request.query));
         let content_type = format!(
             "application/x-www-form-urlencoded;charset={}",
@@ -148,7 +153,8 @@ impl Gateway {
             return Err(GatewayError::TimedOut);
         }
         kept.begin_download(now)?;
-        let reply = self.unverified_v2(app, &download_call(serial_number)).await;
+        let call = download_call(serial_number);
+        let reply = self.unverified_v2(app, &call, download_address(app)).await;
         if reply.is_ok() {
             kept.answered(now);
         }

@@ -68,7 +68,11 @@ async fn both_serial_numbers_are_named_in_the_query_and_the_reply_is_verified() 
 #[tokio::test]
 async fn a_renewed_certificate_is_fetched_once_and_kept() {
     for protocol in [Protocol::V2, Protocol::V3] {
-        let fixture = fixture_in(protocol).await;
+        let mut fixture = fixture_in(protocol).await;
+        if protocol == Protocol::V3 {
+            // V3 needs no path, and the download goes over V2.
+            fixture.app.gateway.set_path("/");
+        }
         fixture.simulator.renew_alipay_certificate();
         for _ in 0..3 {
             let reply = fixture.query().await;
