@@ -212,6 +212,11 @@ impl Alipay {
             .private_key
             .map(|text| with_own_key(&settings.app, text))
             .transpose()?;
+        if choice.need_encrypt == Some(false) && settings.need_encrypt && door == Door::Http {
+            return Err(Failure::forbidden(
+                "needEncrypt: this app's calls are encrypted, and over HTTP nobody switches that off; leave needEncrypt out",
+            ));
+        }
         if choice.need_encrypt == Some(true) && settings.app.content_key.is_none() {
             return Err(Failure::invalid(
                 "needEncrypt",

@@ -169,14 +169,20 @@ impl Bench {
         open_http(&serde_json::from_str(answer.get()).unwrap()).2
     }
 
-    /// Queries a trade; whether the contents arrived encrypted.
+    async fn direct_answer(&self, arguments: &Value) -> Value {
+        let event = arguments.to_string();
+        let answer = self.service.handle(&event, invocation()).await;
+        serde_json::from_str(answer.get()).unwrap()
+    }
+
+    /// Queries a trade by direct invoke; whether the contents arrived encrypted.
     async fn query_encrypted(&self, need_encrypt: Value) -> bool {
         let mut arguments =
             json!({"method": TRADE_QUERY, "contents": "{\"out_trade_no\":\"none\"}"});
         if !need_encrypt.is_null() {
             arguments["needEncrypt"] = need_encrypt;
         }
-        let answer = self.answer(&arguments).await;
+        let answer = self.direct_answer(&arguments).await;
         assert_eq!(answer["code"], 0, "{answer}");
         self.last_was_encrypted()
     }
@@ -200,6 +206,19 @@ async fn the_callers_wish_comes_before_the_apps() {
         assert!(bench.query_encrypted(json!(true)).await);
         assert!(!bench.query_encrypted(json!(false)).await);
     }
+}
+
+/// Over HTTP a front end may be calling. What the app encrypts it cannot have sent in the clear.
+#[tokio::test]
+async fn a_caller_over_http_cannot_switch_the_apps_encryption_off() {
+    let query = |wish: bool| json!({"method": TRADE_QUERY, "contents": "{\"out_trade_no\":\"none\"}", "needEncrypt": wish});
+    let encrypting = Bench::with_aes_key(true).await;
+    let answer = encrypting.answer(&query(false)).await;
+    assert_eq!(answer["error"], "forbidden", "{answer}");
+    assert!(encrypting.simulator.received().is_empty());
+    assert_eq!(encrypting.answer(&query(true)).await["code"], 0);
+    let plain = Bench::with_aes_key(false).await;
+    assert_eq!(plain.answer(&query(false)).await["code"], 0);
 }
 
 #[tokio::test]
@@ -281,9 +300,7 @@ async fn a_callers_key_does_not_fit_an_app_in_certificate_mode() {
     .await;
     assert!(!bench.query_encrypted(Value::Null).await);
     let arguments = json!({"method": TRADE_QUERY, "privateKey": keys::app().private_text()});
-    let event = arguments.to_string();
-    let answer = bench.service.handle(&event, invocation()).await;
-    let answer: Value = serde_json::from_str(answer.get()).unwrap();
+    let answer = bench.direct_answer(&arguments).await;
     assert_eq!(answer["error"], "invalid_argument");
     assert!(
         answer["msg"].as_str().unwrap().contains("certificate mode"),
