@@ -67,7 +67,7 @@ async fn every_event_gets_its_golden_answer_from_the_release_binary_under_the_em
         let log = running.log();
         let answered = log
             .lines()
-            .filter(|line| line.contains("\"request_id\"") && line.contains(function))
+            .filter(|line| line.contains("\"outcome\"") && line.contains(function))
             .count();
         assert_eq!(
             answered,

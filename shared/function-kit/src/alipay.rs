@@ -343,7 +343,7 @@ impl Alipay {
                     .write()
                     .unwrap_or_else(PoisonError::into_inner) = Arc::new(apps);
                 tracing::warn!(
-                    "the gateway refused a signature; the document of apps was read again"
+                    "something did not fit the configured keys; the document of apps was read again"
                 );
             }
             Err(error) => {
