@@ -10,8 +10,8 @@ use std::time::Duration;
 use alipay_gateway::Call;
 use alipay_gateway::methods::{UserGrant, exchange_code, user_grant};
 use function_kit::checked::UserIdKind;
-use function_kit::{Alipay, Caller, Failure, Function, Outcome, Success};
-use function_tokens::{Begun, ClaimToken, Login, Once, StoreError, Tokens};
+use function_kit::{Alipay, Caller, Failure, Function, Success};
+use function_tokens::{Begun, ClaimToken, Login, Once, Tokens, exchanged_but_not_kept};
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +19,9 @@ pub use input::Input;
 
 /// How long a repeat of a request gets the first one's answer.
 const REPLAY_WINDOW: Duration = Duration::from_secs(60);
+
+/// What to do when the tokens of an exchange could not be kept.
+const NOT_KEPT: &str = "the code is spent; call my.getAuthCode again and repeat with the new code";
 
 /// The function.
 #[derive(Debug, Clone)]
@@ -113,7 +116,7 @@ impl Code2Session {
         self.tokens
             .keep_login(&login, claim, &fields)
             .await
-            .map_err(not_kept)?;
+            .map_err(|error| exchanged_but_not_kept(error, NOT_KEPT))?;
         Ok(fields)
     }
 }
@@ -172,18 +175,4 @@ fn fields(app_id: &str, granted: &UserGrant, need_key: bool) -> Result<Fields, F
         refresh_token: granted.refresh_token.as_ref().and_then(revealed),
         replayed: false,
     })
-}
-
-/// The exchange succeeded, but its tokens are not kept: that must not look like a login, and the code cannot be used again.
-fn not_kept(error: StoreError) -> Failure {
-    let outcome = if error.is_transient() {
-        Outcome::TemporarilyUnavailable {
-            retry_after_seconds: 1,
-            advice: "the code is spent; call my.getAuthCode again and repeat with the new code"
-                .to_owned(),
-        }
-    } else {
-        Outcome::Internal
-    };
-    Failure::caused_by(outcome, error).with_repeatable(false)
 }

@@ -39,11 +39,11 @@ impl Decrypt {
     /// Data that does not fit the keys may be made for newer ones than were read when the function started.
     async fn open(
         &self,
-        data: FrontEndData,
+        data: &FrontEndData,
         caller: &Caller,
     ) -> Result<FrontEndContent, FrontEndDataError> {
         let now = self.alipay.now();
-        let opened = data.clone().open(&caller.app.settings().app, now);
+        let opened = data.open(&caller.app.settings().app, now);
         if !opened.as_ref().is_err_and(is_about_our_keys) {
             return opened;
         }
@@ -60,7 +60,7 @@ impl Function for Decrypt {
     type Fields = Fields;
 
     async fn call(&self, input: Input, caller: &Caller) -> Result<Success<Fields>, Failure> {
-        let content = self.open(input.data, caller).await.map_err(failure)?;
+        let content = self.open(&input.data, caller).await.map_err(failure)?;
         Ok(Success::new("ok", fields(content)?))
     }
 }

@@ -1,6 +1,6 @@
 use std::ops::Deref;
 
-use function_kit::checked::{OpenId, Rule, Text, optional};
+use function_kit::checked::{OpenId, Rule, Text, optional, written_authority};
 use function_kit::{EarlierCheck, Failure};
 use serde::Deserialize;
 use url::{Host, Url};
@@ -113,10 +113,7 @@ impl TryFrom<String> for Address {
 
 /// Whether a user stands before the host, even an empty one.
 fn has_user(text: &str) -> bool {
-    text.split('/')
-        .nth(2)
-        .and_then(|authority| authority.split(['?', '#']).next())
-        .is_some_and(|authority| authority.contains('@'))
+    written_authority(text).is_some_and(|authority| authority.contains('@'))
 }
 
 impl Deref for Address {

@@ -1,6 +1,6 @@
 use std::ops::Deref;
 
-use function_kit::checked::{Rule, Text, optional};
+use function_kit::checked::{Rule, Text, optional, written_authority};
 use serde::Deserialize;
 use url::Url;
 
@@ -62,13 +62,9 @@ impl TryFrom<String> for RedirectUri {
     }
 }
 
-/// Whether between `https://` and the path stands a host and no user. A parser mends what is written otherwise, and Alipay's may
-/// mend it otherwise.
+/// Whether between `https://` and the path stands a host and no user.
 fn names_a_host(address: &str) -> bool {
-    address
-        .split('/')
-        .nth(2)
-        .and_then(|authority| authority.split(['?', '#']).next())
+    written_authority(address)
         .is_some_and(|authority| !authority.is_empty() && !authority.contains('@'))
 }
 

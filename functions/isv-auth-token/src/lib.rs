@@ -9,8 +9,8 @@ mod input;
 use std::time::Duration;
 
 use alipay_gateway::methods::{MerchantGrant, exchange_app_auth_code, merchant_grants};
-use function_kit::{Alipay, Caller, Failure, Function, Outcome, Success};
-use function_tokens::{Authorization, Begun, ClaimToken, Once, StoreError, Tokens};
+use function_kit::{Alipay, Caller, Failure, Function, Success};
+use function_tokens::{Authorization, Begun, ClaimToken, Once, Tokens, exchanged_but_not_kept};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +20,9 @@ pub use input::Input;
 
 /// How long a repeat of a request gets the first one's answer: a merchant may reload the page that the callback led to.
 const REPLAY_WINDOW: Duration = Duration::from_secs(60);
+
+/// What to do when the tokens of an exchange could not be kept.
+const NOT_KEPT: &str = "the code is spent; let the merchant authorise again (isv.getAuthLink)";
 
 /// The function.
 #[derive(Debug, Clone)]
@@ -120,7 +123,7 @@ impl IsvAuthToken {
         self.tokens
             .keep_authorization(&authorization, claim, &fields)
             .await
-            .map_err(not_kept)?;
+            .map_err(|error| exchanged_but_not_kept(error, NOT_KEPT))?;
         Ok(fields)
     }
 
@@ -184,19 +187,4 @@ impl Function for IsvAuthToken {
         };
         Ok(Success::new("ok", fields))
     }
-}
-
-/// The exchange succeeded, but its tokens are not kept: that must not look like an authorisation, and the code cannot be used
-/// again.
-fn not_kept(error: StoreError) -> Failure {
-    let outcome = if error.is_transient() {
-        Outcome::TemporarilyUnavailable {
-            retry_after_seconds: 1,
-            advice: "the code is spent; let the merchant authorise again (isv.getAuthLink)"
-                .to_owned(),
-        }
-    } else {
-        Outcome::Internal
-    };
-    Failure::caused_by(outcome, error).with_repeatable(false)
 }

@@ -5,6 +5,7 @@
 //! for this app, and that the app's AES key opens it. Nothing in the content names the app, a time or the request, so the keys
 //! are all that binds it, and the same data opens again whenever it comes.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::SystemTime;
@@ -107,7 +108,7 @@ impl FrontEndData {
     ///
     /// # Errors
     /// See [`FrontEndDataError`].
-    pub fn open(self, app: &App, now: SystemTime) -> Result<FrontEndContent, FrontEndDataError> {
+    pub fn open(&self, app: &App, now: SystemTime) -> Result<FrontEndContent, FrontEndDataError> {
         let data = self.taken_apart()?;
         if data.response.trim_start().starts_with('{') {
             return Err(refused_in_the_clear(&data.response));
@@ -136,13 +137,13 @@ impl FrontEndData {
     }
 
     /// The members of the whole answer, where `response` is that.
-    fn taken_apart(self) -> Result<Self, FrontEndDataError> {
+    fn taken_apart(&self) -> Result<Cow<'_, Self>, FrontEndDataError> {
         if !self.response.trim_start().starts_with('{') {
-            return Ok(self);
+            return Ok(Cow::Borrowed(self));
         }
         let members = top_level_members(&self.response).map_err(|_| FrontEndDataError::Misbuilt)?;
         if !members.contains_key("response") {
-            return Ok(self);
+            return Ok(Cow::Borrowed(self));
         }
         let member = |name: &str| match members.get(name) {
             None => Ok(None),
@@ -150,13 +151,13 @@ impl FrontEndData {
                 .map(|text| text.filter(|text| !text.is_empty()))
                 .map_err(|_| FrontEndDataError::Misbuilt),
         };
-        Ok(Self {
+        Ok(Cow::Owned(Self {
             response: member("response")?.ok_or(FrontEndDataError::Misbuilt)?,
             sign: member("sign")?,
             sign_type: member("sign_type")?,
             encrypt_type: member("encrypt_type")?,
             charset: member("charset")?,
-        })
+        }))
     }
 
     /// Whoever could choose the algorithm could choose the weaker one.

@@ -99,6 +99,15 @@ pub fn check_structure(json: &str) -> Result<(), Rule> {
     input_limits::check_structure(json).map_err(|rule| Rule(rule.to_owned()))
 }
 
+/// What stands between `https://` and the path of an address as it is written: the host, and a user where there is one. A parser
+/// mends what is written otherwise, and Alipay's may mend it otherwise, so what must not stand there is looked for here.
+pub fn written_authority(address: &str) -> Option<&str> {
+    address
+        .split('/')
+        .nth(2)
+        .and_then(|authority| authority.split(['?', '#']).next())
+}
+
 /// A code that Alipay gave for one exchange: 32 characters in all samples, 40 at most like every token of the protocol.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(try_from = "String")]

@@ -20,6 +20,20 @@ pub fn store_failure(error: StoreError) -> Failure {
     Failure::caused_by(outcome, error)
 }
 
+/// An exchange succeeded, but its tokens are not kept: that must not look like a login or an authorisation. The code is spent, so
+/// `advice` says how to come by a new one.
+pub fn exchanged_but_not_kept(error: StoreError, advice: &str) -> Failure {
+    let outcome = if error.is_transient() {
+        Outcome::TemporarilyUnavailable {
+            retry_after_seconds: 1,
+            advice: advice.to_owned(),
+        }
+    } else {
+        Outcome::Internal
+    };
+    Failure::caused_by(outcome, error).with_repeatable(false)
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;

@@ -7,7 +7,7 @@ mod once;
 mod refresh;
 mod tokens;
 
-pub use failure::store_failure;
+pub use failure::{exchanged_but_not_kept, store_failure};
 pub use merchants::Authorization;
 pub use message::Message;
 pub use once::{Begun, Once};

@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use super::certificates::{AppsCertificates, CertificateTexts};
 use super::{AppSettings, AppsError};
+use crate::checked::PagePath;
 use crate::content_check::ContentCheck;
 
 /// One app as written. Unknown members are refused, so that a misspelt one is not taken for absent.
@@ -290,12 +291,11 @@ fn is_method_pattern(pattern: &str) -> bool {
 }
 
 fn check_home_page(place: Place<'_>, page: Option<&str>) -> Result<(), AppsError> {
-    match page {
-        Some(page) if page.starts_with('/') || page.contains('?') || page.is_empty() => Err(place
-            .wrong(
-                "homePage",
-                "must be a page's path such as pages/index/index, without leading / and without ?",
-            )),
+    match page.map(|page| PagePath::try_from(page.to_owned())) {
+        Some(Err(_)) => Err(place.wrong(
+            "homePage",
+            "must be a page's path such as pages/index/index, without leading / and without ?",
+        )),
         _ => Ok(()),
     }
 }

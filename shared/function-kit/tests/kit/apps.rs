@@ -434,6 +434,8 @@ fn sign_type_and_charset_are_those_of_the_protocol() {
         ("homePage", ""),
         ("homePage", "/pages/index"),
         ("homePage", "pages/index?a=1"),
+        ("homePage", " "),
+        ("homePage", "pages/index\n"),
     ] {
         let error = wrong(&only(entry_with(field, json!(value))));
         assert_eq!(error.field, format!("apps[0].{field}"), "{value}");
