@@ -58,7 +58,7 @@ const ALIKE: &[(&str, About)] = &[
 
 /// What `refusal` is about.
 pub(super) fn about(refusal: &Refusal) -> About {
-    if refusal.is_transient() || refusal.code == "40005" {
+    if refusal.is_transient() || refusal.is_call_limit() {
         return About::Gateway;
     }
     let Some(sub_code) = refusal.sub_code.as_deref() else {
