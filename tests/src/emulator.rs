@@ -3,6 +3,7 @@ use std::io::Write;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -144,10 +145,18 @@ fn append_to(path: &Path) -> File {
     File::options().append(true).open(path).unwrap()
 }
 
+/// Below the ports that systems hand out for port 0: between here and the emulator's own bind no other test can be given it.
 fn free_address() -> String {
-    TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .to_string()
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    const FIRST: u16 = 20_000;
+    const COUNT: u16 = 12_000;
+    // Apart from what another run on this machine tries at the same time.
+    let start = u16::try_from(std::process::id() % u32::from(COUNT)).unwrap();
+    (0..COUNT)
+        .map(|_| FIRST + (start + NEXT.fetch_add(1, Ordering::Relaxed)) % COUNT)
+        .find_map(|port| {
+            let listener = TcpListener::bind(("127.0.0.1", port)).ok()?;
+            Some(listener.local_addr().ok()?.to_string())
+        })
+        .expect("a free port")
 }
