@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use crate::routes::{ROUTES, Who};
 use crate::server::{DevServer, Gateway};
+use crate::tokens::DEFAULT_PORT;
 use examples::examples;
 
 /// What is printed at the start: where everything is, and a command line for each function that works when pasted.
@@ -57,5 +58,19 @@ fn write(server: &DevServer, data: Option<&str>, out: &mut String) -> std::fmt::
     for example in examples(server, &base) {
         writeln!(out, "# {}\n{}\n", example.title, example.line)?;
     }
+    writeln!(
+        out,
+        "# the stored tokens, app by app\ncargo run -q -p dev-server -- tokens{}\n",
+        port_option(server.address().port())
+    )?;
     writeln!(out, "Stop with Ctrl-C.")
+}
+
+/// What the command has to be told of a port that is not the usual one.
+fn port_option(port: u16) -> String {
+    if port == DEFAULT_PORT {
+        String::new()
+    } else {
+        format!(" --port {port}")
+    }
 }

@@ -2,6 +2,7 @@
 
 mod document;
 mod gateway;
+mod keys;
 mod refusals;
 mod report;
 mod table;

@@ -1,36 +1,52 @@
 //! The two doors: API Gateway's routes and AWS Lambda's Invoke API.
 
-use std::net::SocketAddr;
-use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+mod invoke_api;
 
-use alipay_gateway::Deadline;
+use std::net::SocketAddr;
+
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::{ConnectInfo, DefaultBodyLimit, Path, State};
+use axum::extract::{ConnectInfo, DefaultBodyLimit, FromRef, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, get, on, post};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use function_kit::{Handler, Invocation};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::functions::{FUNCTION_TIMEOUT, Functions};
+use crate::functions::Functions;
+use crate::invocation::invoke;
+use crate::local_table::TableAddress;
 use crate::routes::{ROUTES, Route, Who};
+
+use invoke_api::{INVOKE, invocations};
 
 /// What Lambda takes as one event.
 const MAX_EVENT_BYTES: usize = 6 * 1024 * 1024;
 
-const INVOKE: &str = "/2015-03-31/functions/{function}/invocations";
+/// Where the token table is. No route of the project: nothing like it is deployed.
+pub(crate) const LOCAL_TABLE: &str = "/_local/table";
 
-pub(crate) fn router(functions: Functions) -> Router {
-    let functions = Arc::new(functions);
+/// What the routes answer from.
+#[derive(Clone)]
+pub(crate) struct Doors {
+    pub functions: Functions,
+    pub table: TableAddress,
+}
+
+impl FromRef<Doors> for Functions {
+    fn from_ref(doors: &Doors) -> Self {
+        doors.functions.clone()
+    }
+}
+
+pub(crate) fn router(doors: Doors) -> Router {
     let mut router = Router::new()
-        .route(INVOKE, post(invoke).fallback(unknown))
+        .route(INVOKE, post(invocations).fallback(unknown))
+        .route(LOCAL_TABLE, get(local_table).fallback(unknown))
         .route("/", get(list));
     for route in ROUTES {
         let filter = MethodFilter::try_from(
@@ -45,13 +61,13 @@ pub(crate) fn router(functions: Functions) -> Router {
     router
         .fallback(unknown)
         .layer(DefaultBodyLimit::max(MAX_EVENT_BYTES))
-        .with_state(functions)
+        .with_state(doors)
 }
 
 /// A call through API Gateway, as payload 2.0.
 async fn http(
     route: Route,
-    State(functions): State<Arc<Functions>>,
+    State(functions): State<Functions>,
     ConnectInfo(address): ConnectInfo<SocketAddr>,
     headers: HeaderMap,
     uri: Uri,
@@ -65,8 +81,13 @@ async fn http(
         return (StatusCode::INTERNAL_SERVER_ERROR, "no such function").into_response();
     };
     let event = payload(route, address, &headers, &uri, &body, &request_id).to_string();
-    let answer = handler.handle(&event, invocation(request_id)).await;
-    api_gateway_response(&answer)
+    match invoke(handler.clone(), event, request_id).await {
+        Ok(answer) => api_gateway_response(&answer),
+        Err(_) => {
+            let body = json!({"message": "Internal Server Error"});
+            (StatusCode::INTERNAL_SERVER_ERROR, axum::Json(body)).into_response()
+        }
+    }
 }
 
 /// API Gateway lets only IAM-signed requests through to these routes, and there is no IAM here.
@@ -162,80 +183,15 @@ fn api_gateway_response(answer: &RawValue) -> Response {
     })
 }
 
-/// AWS Lambda's Invoke API, as the AWS SDKs and `aws lambda invoke` call it.
-async fn invoke(
-    State(functions): State<Arc<Functions>>,
-    Path(function): Path<String>,
-    headers: HeaderMap,
-    body: Bytes,
+/// Where the token table is, for `dev-server tokens` on the same machine.
+async fn local_table(
+    State(doors): State<Doors>,
+    ConnectInfo(address): ConnectInfo<SocketAddr>,
 ) -> Response {
-    // A name, a partial ARN or an ARN, each perhaps with a qualifier.
-    let name = function
-        .split(':')
-        .rfind(|part| functions.get(part).is_some())
-        .unwrap_or(&function);
-    let Some(handler) = functions.get(name) else {
-        let known: Vec<_> = functions.names().collect();
-        let message = format!(
-            "Function not found: {function}; there are {}",
-            known.join(", ")
-        );
-        return lambda_error(StatusCode::NOT_FOUND, "ResourceNotFoundException", &message);
-    };
-    let event = if body.is_empty() {
-        "{}".into()
-    } else {
-        String::from_utf8_lossy(&body).into_owned()
-    };
-    if serde_json::from_str::<&RawValue>(&event).is_err() {
-        return lambda_error(
-            StatusCode::BAD_REQUEST,
-            "InvalidRequestContentException",
-            "The event is not JSON",
-        );
+    if !address.ip().is_loopback() {
+        return StatusCode::FORBIDDEN.into_response();
     }
-    let kind = headers
-        .get("x-amz-invocation-type")
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or("RequestResponse");
-    let executed = [("x-amz-executed-version", "$LATEST")];
-    match kind {
-        "DryRun" => StatusCode::NO_CONTENT.into_response(),
-        "Event" => {
-            let handler = Arc::clone(handler);
-            tokio::spawn(async move { run(handler.as_ref(), &event).await });
-            (StatusCode::ACCEPTED, executed).into_response()
-        }
-        _ => {
-            let answer = run(handler.as_ref(), &event).await;
-            let json = [(header::CONTENT_TYPE, "application/json")];
-            (StatusCode::OK, executed, json, answer.get().to_owned()).into_response()
-        }
-    }
-}
-
-async fn run(handler: &dyn Handler, event: &str) -> Box<RawValue> {
-    handler
-        .handle(event, invocation(Uuid::new_v4().to_string()))
-        .await
-}
-
-fn lambda_error(status: StatusCode, kind: &'static str, message: &str) -> Response {
-    (
-        status,
-        [("x-amzn-errortype", kind)],
-        axum::Json(json!({"Type": "User", "Message": message})),
-    )
-        .into_response()
-}
-
-fn invocation(request_id: String) -> Invocation {
-    // A millisecond less than the limit, as a runtime sees it after the event has travelled.
-    let limit = FUNCTION_TIMEOUT.saturating_sub(Duration::from_millis(1));
-    Invocation {
-        request_id,
-        deadline: Deadline::after(SystemTime::now(), limit),
-    }
+    axum::Json(doors.table).into_response()
 }
 
 async fn list() -> Response {

@@ -1,3 +1,4 @@
+use std::error::Error;
 use std::path::PathBuf;
 
 /// Why the development server did not start.
@@ -42,4 +43,19 @@ pub enum DevServerError {
     /// The keys that seal stored tokens cannot be used.
     #[error("--data: token-keys.json: {0}")]
     Keys(#[from] token_store::KeyringError),
+}
+
+/// An error with all its causes, of which the last is often the one that says it.
+pub(crate) fn with_causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let said = error.to_string();
+        if !text.ends_with(&said) {
+            text.push_str(": ");
+            text.push_str(&said);
+        }
+        cause = error.source();
+    }
+    text
 }

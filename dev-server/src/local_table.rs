@@ -1,3 +1,4 @@
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -7,23 +8,33 @@ use aws_sdk_dynamodb::config::{BehaviorVersion, Config, Region};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use dynoxide::Database;
-use function_tokens::Keyring;
+use function_tokens::{DueShards, Keyring, RefreshFunction, TokenKeys, Tokens};
 use rand::RngExt;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use token_store::create_table;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use crate::DevServerError;
+use crate::functions::{LocalTokens, REFRESH_TOKENS};
 
 /// The table's name on this machine.
 pub const TOKEN_TABLE: &str = "tokens";
+
+/// Where a table is that needs no credentials.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct TableAddress {
+    pub endpoint: String,
+    pub table: String,
+}
 
 /// An embedded DynamoDB that speaks the real protocol on a loopback port, with the token table made. Ends when dropped.
 pub struct LocalTable {
     endpoint: String,
     client: Client,
     keys: String,
+    refresh_keys: String,
     serving: JoinHandle<()>,
 }
 
@@ -57,11 +68,12 @@ impl LocalTable {
         create_table(&client, TOKEN_TABLE)
             .await
             .map_err(|error| failed(&error))?;
-        let keys = keys(folder)?;
+        let keys_of = |file| keys(folder, file);
         Ok(Self {
             endpoint,
             client,
-            keys,
+            keys: keys_of("token-keys.json")?,
+            refresh_keys: keys_of("refresh-token-keys.json")?,
             serving,
         })
     }
@@ -71,14 +83,27 @@ impl LocalTable {
         &self.endpoint
     }
 
+    /// The same with the table's name.
+    pub(crate) fn address(&self) -> TableAddress {
+        TableAddress {
+            endpoint: self.endpoint.clone(),
+            table: TOKEN_TABLE.to_owned(),
+        }
+    }
+
     /// A client of it.
     pub fn client(&self) -> &Client {
         &self.client
     }
 
-    /// The document of keys that seal what is stored, as `TOKEN_KEYS_FILE` has it.
+    /// The document of keys that seal access tokens, as `TOKEN_KEYS_FILE` has it.
     pub fn keys(&self) -> &str {
         &self.keys
+    }
+
+    /// The document of keys that seal refresh tokens, as `REFRESH_TOKEN_KEYS_FILE` has it.
+    pub fn refresh_keys(&self) -> &str {
+        &self.refresh_keys
     }
 
     /// Takes the table away, as an outage does: from now on nothing answers at its endpoint.
@@ -86,8 +111,19 @@ impl LocalTable {
         self.serving.abort();
     }
 
-    pub(crate) fn keyring(&self) -> Result<Keyring, DevServerError> {
-        Ok(Keyring::from_json(&self.keys.clone().into())?)
+    /// The tokens in it, for functions that keep them and for functions that only read them and have them refreshed by the
+    /// function `refresh-tokens` behind Lambda's Invoke API at `invoke_api`.
+    pub(crate) fn tokens(&self, invoke_api: SocketAddr) -> Result<LocalTokens, DevServerError> {
+        let access = Keyring::from_json(&self.keys.clone().into())?;
+        let refresh = Keyring::from_json(&self.refresh_keys.clone().into())?;
+        let keys = TokenKeys::for_keeping(access.clone(), refresh);
+        let client = || self.client.clone();
+        let shards = DueShards::default();
+        let refresh_function = RefreshFunction::new(lambda_client(invoke_api), REFRESH_TOKENS);
+        Ok(LocalTokens {
+            keeping: Tokens::keeping(client(), TOKEN_TABLE, keys, shards),
+            reading: Tokens::reading(client(), TOKEN_TABLE, access, refresh_function),
+        })
     }
 }
 
@@ -97,7 +133,8 @@ impl Drop for LocalTable {
     }
 }
 
-fn client(endpoint: &str) -> Client {
+/// A client of the table that a development server has there.
+pub(crate) fn client(endpoint: &str) -> Client {
     let config = Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new("local"))
@@ -112,15 +149,26 @@ fn client(endpoint: &str) -> Client {
     Client::from_conf(config)
 }
 
+/// A client of the Invoke API of a development server.
+pub(crate) fn lambda_client(invoke_api: SocketAddr) -> aws_sdk_lambda::Client {
+    let config = aws_sdk_lambda::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("local"))
+        .credentials_provider(Credentials::from_keys("local", "local", None))
+        .endpoint_url(format!("http://{invoke_api}"))
+        .build();
+    aws_sdk_lambda::Client::from_conf(config)
+}
+
 /// Fresh keys, or those of `folder`, so that what was stored there opens again.
-fn keys(folder: Option<&Path>) -> Result<String, DevServerError> {
+fn keys(folder: Option<&Path>, file: &str) -> Result<String, DevServerError> {
     let fresh = || {
         json!({"active": "local", "keys": {"local": STANDARD.encode(rand::rng().random::<[u8; 32]>())}}).to_string()
     };
     let Some(folder) = folder else {
         return Ok(fresh());
     };
-    let path = folder.join("token-keys.json");
+    let path = folder.join(file);
     let failed = |source| DevServerError::Data {
         path: path.clone(),
         source,

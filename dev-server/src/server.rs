@@ -1,20 +1,20 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use alipay_gateway::Clock;
 use function_kit::{Alipay, Apps, StartUpError};
-use function_tokens::Tokens;
 use serde_json::json;
 use simulator::{AppOptions, SimulatedApp, Simulator};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use crate::DevServerError;
-use crate::doors::router;
-use crate::functions::Functions;
-use crate::local_table::{LocalTable, TOKEN_TABLE};
+use crate::doors::{Doors, router};
+use crate::functions::{Functions, REFRESH_TOKENS};
+use crate::local_table::LocalTable;
+use crate::schedule::sweep_every;
 
 /// What `request` may call for the simulated app.
 const SIMULATED_METHODS: [&str; 3] = [
@@ -32,6 +32,8 @@ pub struct Options {
     pub config: Option<PathBuf>,
     /// A folder in which the tables are kept between runs; absent: in memory.
     pub data: Option<PathBuf>,
+    /// How often `refresh-tokens` sweeps, as the schedule has it do on AWS ([`SCHEDULE`](crate::SCHEDULE)); absent: never by itself.
+    pub schedule: Option<Duration>,
 }
 
 /// What stands behind the functions.
@@ -50,6 +52,7 @@ pub struct DevServer {
     functions: Functions,
     app_ids: Vec<String>,
     serving: JoinHandle<()>,
+    sweeping: Option<JoinHandle<()>>,
 }
 
 impl DevServer {
@@ -67,7 +70,7 @@ impl DevServer {
             .map_err(|source| DevServerError::Port { port, source })?;
 
         let table = LocalTable::start(options.data.as_deref()).await?;
-        let tokens = Tokens::new(table.client().clone(), TOKEN_TABLE, table.keyring()?);
+        let tokens = table.tokens(address)?;
         let clock: Clock = Arc::new(SystemTime::now);
         let client = alipay_gateway::Gateway::new(clock.clone())?;
         let (gateway, alipay) = match &options.config {
@@ -92,12 +95,20 @@ impl DevServer {
         };
         let app_ids = alipay.app_ids();
         let functions = Functions::new(&alipay, &tokens);
-        let service = router(functions.clone()).into_make_service_with_connect_info::<SocketAddr>();
+        let doors = Doors {
+            functions: functions.clone(),
+            table: table.address(),
+        };
+        let service = router(doors).into_make_service_with_connect_info::<SocketAddr>();
         let serving = tokio::spawn(async move {
             if let Err(error) = axum::serve(listener, service).await {
                 tracing::error!(%error, "the server ended");
             }
         });
+        let sweeping = options
+            .schedule
+            .zip(functions.get(REFRESH_TOKENS).cloned())
+            .map(|(interval, handler)| tokio::spawn(sweep_every(interval, handler)));
         Ok(Self {
             address,
             gateway,
@@ -105,6 +116,7 @@ impl DevServer {
             functions,
             app_ids,
             serving,
+            sweeping,
         })
     }
 
@@ -142,6 +154,9 @@ impl DevServer {
 impl Drop for DevServer {
     fn drop(&mut self) {
         self.serving.abort();
+        if let Some(sweeping) = &self.sweeping {
+            sweeping.abort();
+        }
     }
 }
 

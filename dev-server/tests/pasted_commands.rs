@@ -100,14 +100,14 @@ fn with_a_data_folder_a_login_outlives_the_program() {
     }
     assert!(folder.path().join("tables.sqlite").exists());
     let (_running, lines) = start(&data);
-    // The token of the first run opens with the kept keys; the simulated gateway is a new one and does not know it.
+    // The token of the first run opens with the kept keys; the simulated gateway is a new one, does not know it and refuses it.
     let stored = paste(
         lines
             .iter()
             .find(|line| line.contains("/user-info/"))
             .unwrap(),
     );
-    assert_eq!(stored["error"], "gateway_refused", "{stored}");
+    assert_eq!(stored["error"], "reauthorize", "{stored}");
 }
 
 #[test]

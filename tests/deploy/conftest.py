@@ -3,6 +3,7 @@
 MiniStack runs the packaged binaries with its own Lambda Runtime API and, with AUTH=true, judges each of their calls
 by the actions and resources of the function's role: a permission that the template forgets fails here. It knows no
 dynamodb:LeadingKeys (tests/template holds those), and makes no routes of an HttpApi: the functions are called directly.
+Its schedule and its queues do call refresh-tokens, as AWS's would.
 Everything is bound to loopback, on free ports, and ends with the tests.
 """
 
@@ -86,7 +87,9 @@ def ministack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         # The functions inherit these: their clients call back to this MiniStack.
         "AWS_ENDPOINT_URL": address,
         "AWS_ENDPOINT_URL_DYNAMODB": address,
+        "AWS_ENDPOINT_URL_LAMBDA": address,
         "AWS_ENDPOINT_URL_SECRETS_MANAGER": address,
+        "AWS_ENDPOINT_URL_SQS": address,
         **ROOT_CREDENTIALS,
     }
     log = scratch / "ministack.log"
@@ -130,9 +133,9 @@ class Simulator:
         self.gateway_url = started["gateway_url"]
         (self.app,) = started["apps"]
 
-    def code(self) -> str:
-        """A fresh authorization code of a user who lets their profile be read."""
-        return self.control("codes", scope="auth_user")["code"]
+    def code(self, user_id: str | None = None) -> str:
+        """A fresh authorization code of a user who lets their profile be read: this one, or the one there is."""
+        return self.control("codes", scope="auth_user", **({"user_id": user_id} if user_id else {}))["code"]
 
     def phone_number(self) -> str:
         """What my.getPhoneNumber hands to the mini-program."""
@@ -188,19 +191,31 @@ def simulator() -> Iterator[Simulator]:
         end(process)
 
 
+def keyring() -> dict:
+    """A document of keys with one fresh key in it."""
+    return {"active": "first", "keys": {"first": base64.b64encode(secrets.token_bytes(32)).decode()}}
+
+
 @pytest.fixture(scope="session")
 def functions(aws: Callable, ministack: str, simulator: Simulator) -> dict[str, str]:
     """Deploys the stack; output name to value."""
-    keys = {"active": "first", "keys": {"first": base64.b64encode(secrets.token_bytes(32)).decode()}}
     store = aws("secretsmanager")
-    apps_arn = store.create_secret(Name="alipay/apps", SecretString=json.dumps(simulator.document()))["ARN"]
-    keys_arn = store.create_secret(Name="alipay/token-keys", SecretString=json.dumps(keys))["ARN"]
+
+    def secret(name: str, document: dict) -> str:
+        return store.create_secret(Name=name, SecretString=json.dumps(document))["ARN"]
+
+    parameters = {
+        "AppsSecretArn": secret("alipay/apps", simulator.document()),
+        "TokenKeysSecretArn": secret("alipay/token-keys", keyring()),
+        "RefreshTokenKeysSecretArn": secret("alipay/refresh-token-keys", keyring()),
+        "Architecture": ARCHITECTURE,
+    }
 
     deployed = subprocess.run(
         [
             AWS_TOOLS / "sam", "deploy", "--template-file", ROOT / "template.yaml", "--stack-name", STACK, "--resolve-s3",
             "--capabilities", "CAPABILITY_IAM", "--no-confirm-changeset", "--no-progressbar",
-            "--parameter-overrides", f"AppsSecretArn={apps_arn}", f"TokenKeysSecretArn={keys_arn}", f"Architecture={ARCHITECTURE}",
+            "--parameter-overrides", *(f"{name}={value}" for name, value in parameters.items()),
         ],
         cwd=ROOT,
         env=os.environ | ROOT_CREDENTIALS | {"AWS_ENDPOINT_URL": ministack, "SAM_CLI_TELEMETRY": "0"},
@@ -212,7 +227,29 @@ def functions(aws: Callable, ministack: str, simulator: Simulator) -> dict[str, 
     assert deployed.returncode == 0, deployed.stdout + deployed.stderr
     (stack,) = aws("cloudformation").describe_stacks(StackName=STACK)["Stacks"]
     assert stack["StackStatus"] == "CREATE_COMPLETE"
-    return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+    outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+    limit_the_queues_again(aws("lambda"), outputs["RefreshTokensFunction"])
+    let_messages_be_sent_in_tens(aws, outputs["RefreshTokensFunction"])
+    return outputs
+
+
+def limit_the_queues_again(client, function: str) -> None:
+    """MiniStack keeps a template's parameter as the text it was given as, and cannot compare a concurrency that is a text."""
+    for mapping in client.list_event_source_mappings(FunctionName=function)["EventSourceMappings"]:
+        at_once = int(mapping["ScalingConfig"]["MaximumConcurrency"])
+        client.update_event_source_mapping(UUID=mapping["UUID"], ScalingConfig={"MaximumConcurrency": at_once})
+
+
+def let_messages_be_sent_in_tens(aws: Callable, function: str) -> None:
+    """At AWS sqs:SendMessage allows SendMessageBatch, which is no action of its own; MiniStack asks for one of that name. It is
+    given for the queues that the template's role may send to."""
+    role = aws("lambda").get_function_configuration(FunctionName=function)["Role"].rpartition("/")[2]
+    roles = aws("iam")
+    (name,) = roles.list_role_policies(RoleName=role)["PolicyNames"]
+    policy = roles.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
+    (queues,) = [statement for statement in policy["Statement"] if "sqs:SendMessage" in statement["Action"]]
+    queues["Action"].append("sqs:SendMessageBatch")
+    roles.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(policy))
 
 
 @pytest.fixture(scope="session")

@@ -1,17 +1,18 @@
 //! ISV apps: `isv.getAuthLink`, `isv.getAuthToken`, `isv.queryAuth`, and `request` for a merchant.
 
-use std::io::Write;
-use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use simulator::{CodeOptions, Fault, FaultKind, Scope, Trade};
 use tests::Stack;
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::util::SubscriberInitExt;
+
+use crate::everything_logged::{Log, in_a_process_of_its_own};
 
 const TOKEN: &str = "alipay.open.auth.token.app";
 const TRADE_QUERY: &str = "alipay.trade.query";
 const MERCHANT: &str = "2021000000000101";
+/// Longer than a merchant's token counts as refreshed just now (60 s), and than the quarantine of a refused refresh token (120 s).
+const A_WHILE: Duration = Duration::from_secs(121);
 
 /// The callback's data for a merchant who has just authorised the stack's app.
 fn callback(stack: &Stack) -> Value {
@@ -290,6 +291,7 @@ async fn a_stored_token_that_alipay_refuses_is_refreshed_and_the_call_made_again
     let stack = Stack::start().await;
     add_trade(&stack);
     let old = authorize(&stack).await;
+    stack.age_rows(A_WHILE).await;
     let fault = FaultKind::Refusal {
         code: "20001".into(),
         sub_code: "aop.app-auth-token-time-out".into(),
@@ -310,9 +312,31 @@ async fn a_stored_token_that_alipay_refuses_is_refreshed_and_the_call_made_again
 }
 
 #[tokio::test]
+async fn a_token_that_is_refused_right_after_its_refresh_is_not_refreshed_again() {
+    let stack = Stack::start().await;
+    authorize(&stack).await;
+    let fault = FaultKind::Refusal {
+        code: "20001".into(),
+        sub_code: "aop.invalid-app-auth-token".into(),
+        sub_msg: "无效的应用授权令牌".into(),
+        signed: true,
+        error_response: false,
+    };
+    stack
+        .simulator()
+        .inject(Fault::always(fault).for_method(TRADE_QUERY));
+    for _ in 0..3 {
+        let answer = trade_for_the_merchant(&stack).await;
+        assert_eq!(answer["error"], "reauthorize", "{answer}");
+    }
+    assert_eq!(stack.simulator().received_count(TOKEN), 1, "the code alone");
+}
+
+#[tokio::test]
 async fn after_the_merchant_cancelled_a_call_asks_for_a_new_authorisation() {
     let stack = Stack::start().await;
     authorize(&stack).await;
+    stack.age_rows(A_WHILE).await;
     let app_id = &stack.app().app_id;
     stack.simulator().cancel_merchant(app_id, MERCHANT);
     for _ in 0..2 {
@@ -320,8 +344,13 @@ async fn after_the_merchant_cancelled_a_call_asks_for_a_new_authorisation() {
         assert_eq!(answer["error"], "reauthorize", "{answer}");
         assert!(answer["hint"].as_str().unwrap().contains("merchant"));
     }
-    // The code, and one refresh that was refused.
+    // The code, and one refresh that was refused; the second waits until the quarantine is over.
     assert_eq!(stack.simulator().received_count(TOKEN), 2);
+    stack.age_rows(A_WHILE).await;
+    trade_for_the_merchant(&stack).await;
+    assert_eq!(stack.simulator().received_count(TOKEN), 3);
+    trade_for_the_merchant(&stack).await;
+    assert_eq!(stack.simulator().received_count(TOKEN), 3);
     // A new authorisation makes it good again.
     add_trade(&stack);
     authorize(&stack).await;
@@ -352,18 +381,11 @@ async fn a_token_can_be_refreshed_by_hand() {
 async fn the_table_holds_no_merchants_token_in_the_clear() {
     let stack = Stack::start().await;
     let token = authorize(&stack).await;
-    let table = stack.server.table();
-    let scan = table.client().scan().table_name(dev_server::TOKEN_TABLE);
-    let rows = scan.send().await.unwrap();
-    assert!(!rows.items().is_empty());
-    for value in rows.items().iter().flat_map(|row| row.values()) {
-        let bytes = match (value.as_s(), value.as_b()) {
-            (Ok(text), _) => text.as_bytes(),
-            (_, Ok(bytes)) => bytes.as_ref(),
-            _ => continue,
-        };
+    let rows = stack.all_rows().await;
+    assert!(!rows.is_empty());
+    for contents in rows.iter().flat_map(tests::TokenRow::contents) {
         assert!(
-            !bytes
+            !contents
                 .windows(token.len())
                 .any(|window| window == token.as_bytes())
         );
@@ -409,58 +431,23 @@ async fn with_a_merchant_the_named_user_is_one_of_the_merchants_app() {
     );
 }
 
-/// What was logged.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-/// In a process of its own, because which events are heard is decided for a whole process.
 #[test]
 fn no_merchants_code_or_token_is_in_any_line_of_the_log_however_much_is_logged() {
-    const CHILD: &str = "MERCHANTS_LOG_TEST";
-    const NAME: &str =
-        "merchants::no_merchants_code_or_token_is_in_any_line_of_the_log_however_much_is_logged";
-    if std::env::var_os(CHILD).is_some() {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build();
-        return runtime.unwrap().block_on(log_everything_of_a_merchant());
-    }
-    let output = std::process::Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", NAME, "--nocapture"])
-        .env(CHILD, "1")
-        .output()
-        .unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
+    in_a_process_of_its_own(
+        "merchants::no_merchants_code_or_token_is_in_any_line_of_the_log_however_much_is_logged",
+        log_everything_of_a_merchant(),
     );
 }
 
 async fn log_everything_of_a_merchant() {
-    let log = Log::default();
-    let writer = log.clone();
-    let _guard = tracing_subscriber::fmt()
-        .with_writer(move || writer.clone())
-        .with_env_filter(EnvFilter::new("trace"))
-        .set_default();
+    let log = Log::of_everything();
     let stack = Stack::start().await;
     add_trade(&stack);
     let callback = callback(&stack);
     let code = callback["app_auth_code"].as_str().unwrap().to_owned();
     assert_eq!(stack.invoke("isv-auth-token", &callback).await["code"], 0);
     let mut secrets = vec![code, authorize(&stack).await];
+    stack.age_rows(A_WHILE).await;
     let refused = FaultKind::Refusal {
         code: "20001".into(),
         sub_code: "aop.invalid-app-auth-token".into(),
@@ -481,11 +468,6 @@ async fn log_everything_of_a_merchant() {
     secrets.extend(received.iter().filter_map(last_token));
     assert_eq!(secrets.len(), 4, "code, token, both tokens of the call");
 
-    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-    assert!(log.contains("isv-auth-token") && log.contains("answered"));
-    let lines: Vec<&str> = log
-        .lines()
-        .filter(|line| secrets.iter().any(|secret| line.contains(secret.as_str())))
-        .collect();
-    assert!(lines.is_empty(), "{}", lines.join("\n"));
+    assert!(log.text().contains("isv-auth-token") && log.text().contains("answered"));
+    log.assert_without(&secrets);
 }

@@ -1,8 +1,8 @@
 //! The routes of the development server and those of `template.yaml` are the same.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use dev_server::{FUNCTION_TIMEOUT, ROUTES, Who};
+use dev_server::{ROUTES, Who, timeout_of};
 use serde_json::json;
 use tests::{Stack, root};
 
@@ -52,13 +52,30 @@ fn the_template_has_the_routes_of_the_code_with_the_same_rules_about_who_may_cal
 }
 
 #[test]
-fn the_template_gives_the_functions_the_timeout_that_the_code_reckons_with() {
+fn the_template_gives_each_function_the_timeout_that_the_code_reckons_with() {
     let template = std::fs::read_to_string(root().join("template.yaml")).unwrap();
-    let timeouts: Vec<_> = template
-        .lines()
-        .filter_map(|line| line.trim().strip_prefix("Timeout: "))
-        .collect();
-    assert_eq!(timeouts, [FUNCTION_TIMEOUT.as_secs().to_string()]);
+    let value = |line: &str, name: &str| line.trim().strip_prefix(name).map(str::to_owned);
+    // Of all functions until one names its own, which stands in the same block as its folder.
+    let (mut of_all, mut function) = (None, None);
+    let mut of_one = BTreeMap::new();
+    let mut folders = Vec::new();
+    for line in template.lines() {
+        if let Some(folder) = value(line, "CodeUri: target/lambda/") {
+            folders.push(folder.clone());
+            function = Some(folder);
+        } else if let Some(seconds) = value(line, "Timeout: ") {
+            match &function {
+                None => of_all = Some(seconds),
+                Some(function) => drop(of_one.insert(function.clone(), seconds)),
+            }
+        }
+    }
+    assert!(!folders.is_empty());
+    for folder in folders {
+        let seconds = of_one.get(&folder).or(of_all.as_ref());
+        let ours = timeout_of(&folder).as_secs().to_string();
+        assert_eq!(seconds, Some(&ours), "{folder}");
+    }
 }
 
 #[tokio::test]

@@ -1,7 +1,52 @@
-//! What is stored is sealed, and what is answered holds no secret.
+//! What is stored is sealed, and what is answered or logged holds no secret.
 
-use serde_json::json;
-use tests::Stack;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use simulator::{CodeOptions, Fault, FaultKind, ReceivedCall, Scope, SimulatedUser};
+use tests::{Reader, Stack};
+
+use crate::everything_logged::{Log, in_a_process_of_its_own};
+
+const USER: &str = SimulatedUser::DEFAULT_USER_ID;
+const MERCHANT: &str = "2021000000000101";
+const DAY: Duration = Duration::from_secs(24 * 3600);
+const QUARANTINE: Duration = Duration::from_secs(121);
+
+/// Every code and token that was sent to Alipay, also those inside contents.
+fn sent_to_alipay(calls: &[ReceivedCall]) -> Vec<String> {
+    const SECRET: [&str; 4] = ["code", "refresh_token", "auth_token", "app_auth_token"];
+    let mut secrets = Vec::new();
+    for parameters in calls.iter().map(|call| &call.parameters) {
+        let contents: Value = parameters
+            .get("biz_content")
+            .and_then(|text| serde_json::from_str(text).ok())
+            .unwrap_or_default();
+        for name in SECRET {
+            secrets.extend(parameters.get(name).cloned());
+            secrets.extend(contents[name].as_str().map(str::to_owned));
+        }
+    }
+    secrets.sort();
+    secrets.dedup();
+    secrets
+}
+
+async fn assert_the_table_is_without(stack: &Stack, secrets: &[String]) {
+    let rows = stack.all_rows().await;
+    assert!(!rows.is_empty());
+    for secret in secrets {
+        let holds = |contents: &[u8]| {
+            contents
+                .windows(secret.len())
+                .any(|window| window == secret.as_bytes())
+        };
+        assert!(
+            !rows.iter().flat_map(tests::TokenRow::contents).any(holds),
+            "{secret} is in the table"
+        );
+    }
+}
 
 #[tokio::test]
 async fn the_table_holds_no_token_and_no_code_in_the_clear() {
@@ -11,37 +56,92 @@ async fn the_table_holds_no_token_and_no_code_in_the_clear() {
         .invoke("code2session", &json!({"code": code, "needKey": true}))
         .await;
     assert_eq!(answer["code"], 0, "{answer}");
-    let scan = stack
-        .server
-        .table()
-        .client()
-        .scan()
-        .table_name(dev_server::TOKEN_TABLE)
-        .send()
-        .await
-        .unwrap();
-    let mut stored = Vec::new();
-    for item in scan.items() {
-        for value in item.values() {
-            if let Ok(text) = value.as_s() {
-                stored.extend_from_slice(text.as_bytes());
-            } else if let Ok(bytes) = value.as_b() {
-                stored.extend_from_slice(bytes.as_ref());
-            }
-            stored.push(b'\n');
-        }
-    }
-    assert!(!stored.is_empty());
-    for secret in [
-        answer["accessToken"].as_str().unwrap(),
-        answer["refreshToken"].as_str().unwrap(),
-        &code,
+    let token = |name: &str| answer[name].as_str().unwrap().to_owned();
+    let secrets = [token("accessToken"), token("refreshToken"), code];
+    assert_the_table_is_without(&stack, &secrets).await;
+}
+
+#[test]
+fn no_token_is_in_a_log_an_answer_or_the_table_whatever_becomes_of_its_refresh() {
+    in_a_process_of_its_own(
+        "secrets::no_token_is_in_a_log_an_answer_or_the_table_whatever_becomes_of_its_refresh",
+        refresh_in_every_way(),
+    );
+}
+
+async fn refresh_in_every_way() {
+    let log = Log::of_everything();
+    let stack = Stack::start().await;
+    let (simulator, app_id) = (stack.simulator(), &stack.app().app_id);
+    let mut answers = Vec::new();
+    let mut live = Vec::new();
+    let by_hand = json!({"refresh": {"appid": app_id, "subject": USER}});
+    let refusal = || FaultKind::refusal("20000", "isp.unknow-error");
+    // What befalls the refresh of an expired token: nothing, a newer refresh token that the refusal names, no verified reply, a
+    // refusal, a lost reply.
+    for fault in [
+        None,
+        Some(FaultKind::AlreadyRefreshed),
+        Some(FaultKind::BadSignature),
+        Some(refusal()),
+        Some(FaultKind::ResetAfterDone),
     ] {
-        assert!(
-            !stored
-                .windows(secret.len())
-                .any(|window| window == secret.as_bytes()),
-            "{secret} is in the table"
-        );
+        let options = CodeOptions {
+            scope: Scope::AuthUser,
+            ..CodeOptions::default()
+        };
+        let code = simulator.issue_code(app_id, options);
+        answers.push(stack.log_in(&code).await.1);
+        live.extend(simulator.live_refresh_tokens(app_id, USER));
+        stack.let_pass(15 * DAY).await;
+        if let Some(kind) = fault {
+            simulator.inject(Fault::once(kind).for_refreshes());
+        }
+        // One without copies in memory of what was there before.
+        let reader = Reader::start(&stack);
+        answers.push(reader.profile(USER).await);
+        live.extend(simulator.live_refresh_tokens(app_id, USER));
+        stack.age_rows(Duration::from_secs(3)).await;
+        answers.push(reader.profile(USER).await);
+        answers.push(stack.invoke("refresh-tokens", &by_hand).await);
+        answers.push(stack.invoke("refresh-tokens", &json!({})).await);
+        live.extend(simulator.live_refresh_tokens(app_id, USER));
     }
+    // The end of a grant: quarantine, confirming call, reauthorize.
+    simulator.revoke(app_id, USER);
+    for _ in 0..3 {
+        stack.age_rows(QUARANTINE).await;
+        answers.push(stack.invoke("refresh-tokens", &json!({})).await);
+        answers.push(Reader::start(&stack).profile(USER).await);
+    }
+    // A merchant's.
+    let code = simulator.authorize_merchant(app_id, MERCHANT);
+    let exchange = json!({"app_auth_code": code});
+    answers.push(stack.invoke("isv-auth-token", &exchange).await);
+    live.extend(simulator.live_merchant_refresh_token(app_id, MERCHANT));
+    stack.let_pass(366 * DAY).await;
+    let query = json!({"authAppId": MERCHANT});
+    answers.push(stack.invoke("isv-auth-query", &query).await);
+    live.extend(simulator.live_merchant_refresh_token(app_id, MERCHANT));
+    let merchant = json!({"refresh": {"appid": app_id, "kind": "isv", "subject": MERCHANT}});
+    answers.push(stack.invoke("refresh-tokens", &merchant).await);
+
+    let outcomes: Vec<&str> = answers
+        .iter()
+        .filter_map(|answer| answer["outcome"].as_str())
+        .collect();
+    for expected in ["refreshed", "suspect"] {
+        assert!(outcomes.contains(&expected), "{outcomes:?}");
+    }
+    let said = Value::from(answers).to_string();
+    assert!(said.contains("reauthorize") && said.contains("temporarily_unavailable"));
+    let mut secrets = sent_to_alipay(&simulator.received());
+    secrets.extend(live);
+    assert!(secrets.len() >= 20, "{}", secrets.len());
+    for secret in &secrets {
+        assert!(!said.contains(secret.as_str()), "a token is in an answer");
+    }
+    assert!(log.text().contains("refresh-tokens") && log.text().contains("TRACE"));
+    log.assert_without(&secrets);
+    assert_the_table_is_without(&stack, &secrets).await;
 }

@@ -11,7 +11,8 @@ use serde_json::Value;
 use tempfile::NamedTempFile;
 use tokio::process::{Child, Command};
 
-use crate::{Stack, http_client};
+use crate::powers::Settings;
+use crate::{Power, Stack, http_client};
 
 /// Where AWS's runtime interface emulator and the functions' binaries are: `LAMBDA_RIE` and `FUNCTION_BINARIES`, which `make
 /// test` sets after it has built them. `None` when they are not set; a run that claims to be complete (`CI`) fails then.
@@ -48,18 +49,34 @@ pub fn function_binary(binaries: &Path, function: &str) -> PathBuf {
 
 /// A function's release binary under AWS's runtime interface emulator.
 pub struct Emulator {
-    url: String,
+    address: String,
     http: reqwest::Client,
     child: Child,
     log: NamedTempFile,
-    _documents: (NamedTempFile, NamedTempFile),
+    _settings: Settings,
 }
 
+/// What the emulator calls every function.
+const FUNCTION: &str = "function";
+
 impl Emulator {
-    /// Starts the binary of `function` with the gateway and table of `stack`, in an environment that holds nothing else.
+    /// Starts the binary of `function` with the gateway and table of `stack`, in an environment that holds the settings of its
+    /// power and nothing else.
     pub async fn start(emulator: &Path, binaries: &Path, function: &str, stack: &Stack) -> Self {
+        Self::start_with(emulator, binaries, function, stack, &[]).await
+    }
+
+    /// The same with `more` settings, which replace others of their name.
+    pub async fn start_with(
+        emulator: &Path,
+        binaries: &Path,
+        function: &str,
+        stack: &Stack,
+        more: &[(&str, &str)],
+    ) -> Self {
         let (address, api) = (free_address(), free_address());
-        let documents = stack.documents();
+        let settings = stack.settings();
+        let timeout = dev_server::timeout_of(function).as_secs().to_string();
         let log = NamedTempFile::new().unwrap();
         let child = Command::new(emulator)
             .args([
@@ -72,15 +89,13 @@ impl Emulator {
             .env_clear()
             .env("PATH", "/usr/bin:/bin")
             .env("AWS_LAMBDA_FUNCTION_NAME", function)
-            .env("AWS_LAMBDA_FUNCTION_TIMEOUT", "15")
+            .env("AWS_LAMBDA_FUNCTION_TIMEOUT", timeout)
             .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128")
             .env("AWS_REGION", "local")
             .env("AWS_ACCESS_KEY_ID", "local")
             .env("AWS_SECRET_ACCESS_KEY", "local")
-            .env("AWS_ENDPOINT_URL_DYNAMODB", stack.server.table().endpoint())
-            .env("ALIPAY_CONFIG_FILE", documents.0.path())
-            .env("TOKEN_KEYS_FILE", documents.1.path())
-            .env("TOKEN_TABLE", dev_server::TOKEN_TABLE)
+            .envs(settings.for_power(Power::of(function)))
+            .envs(more.iter().copied())
             .stdout(Stdio::from(append_to(log.path())))
             .stderr(Stdio::from(append_to(log.path())))
             .kill_on_drop(true)
@@ -88,19 +103,30 @@ impl Emulator {
             .spawn()
             .unwrap();
         let emulator = Self {
-            url: format!("http://{address}/2015-03-31/functions/function/invocations"),
+            address,
             http: http_client(),
             child,
             log,
-            _documents: documents,
+            _settings: settings,
         };
-        emulator.until_it_listens(&address).await;
+        emulator.until_it_listens().await;
         emulator
     }
 
-    async fn until_it_listens(&self, address: &str) {
+    /// Its Lambda for other functions: what their `AWS_ENDPOINT_URL_LAMBDA` and `REFRESH_FUNCTION` are to be.
+    pub fn as_refresh_function(&self) -> [(&'static str, String); 2] {
+        [
+            (
+                "AWS_ENDPOINT_URL_LAMBDA",
+                format!("http://{}", self.address),
+            ),
+            ("REFRESH_FUNCTION", FUNCTION.to_owned()),
+        ]
+    }
+
+    async fn until_it_listens(&self) {
         for _ in 0..600 {
-            if tokio::net::TcpStream::connect(address).await.is_ok() {
+            if tokio::net::TcpStream::connect(&self.address).await.is_ok() {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(10)).await; // polls until the port is open
@@ -110,9 +136,13 @@ impl Emulator {
 
     /// Sends an event; the first one starts the function.
     pub async fn send(&self, event: &str) -> Value {
+        let url = format!(
+            "http://{}/2015-03-31/functions/{FUNCTION}/invocations",
+            self.address
+        );
         let reply = self
             .http
-            .post(&self.url)
+            .post(url)
             .body(event.to_owned())
             .send()
             .await

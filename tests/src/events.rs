@@ -1,5 +1,6 @@
 use std::path::PathBuf;
 
+use dev_server::ROUTES;
 use serde_json::Value;
 
 use crate::root;
@@ -32,18 +33,39 @@ impl Event {
 
     /// The user in it who must have logged in before the event is sent; `None` where it needs none.
     pub fn user_to_log_in(&self) -> Option<String> {
-        if self.function != "user-info" || self.name.starts_with("wrong") {
+        if self.is_about_nobody() {
             return None;
         }
-        self.arguments()["openid"].as_str().map(str::to_owned)
+        let arguments = self.arguments();
+        let user = match &*self.function {
+            "user-info" => arguments["openid"].as_str(),
+            "refresh-tokens" if arguments["refresh"]["kind"] != "isv" => {
+                arguments["refresh"]["subject"].as_str()
+            }
+            _ => None,
+        };
+        user.map(str::to_owned)
     }
 
     /// The merchant's app in it that must have authorised the stack's app before the event is sent; `None` where it needs none.
     pub fn merchant_to_authorize(&self) -> Option<String> {
-        if self.function != "isv-auth-query" || self.name.starts_with("wrong") {
+        if self.is_about_nobody() {
             return None;
         }
-        self.arguments()["authAppId"].as_str().map(str::to_owned)
+        let arguments = self.arguments();
+        let merchant = match &*self.function {
+            "isv-auth-query" => arguments["authAppId"].as_str(),
+            "refresh-tokens" if arguments["refresh"]["kind"] == "isv" => {
+                arguments["refresh"]["subject"].as_str()
+            }
+            _ => None,
+        };
+        merchant.map(str::to_owned)
+    }
+
+    /// Whether nobody has to be known for it.
+    fn is_about_nobody(&self) -> bool {
+        self.name.starts_with("wrong") || self.name.contains("unknown")
     }
 
     /// The event with `handed_over` in the place kept for what `my.getPhoneNumber` hands over; unchanged where there is none.
@@ -87,7 +109,8 @@ impl Event {
     }
 }
 
-/// The events of `function`, sorted by name. There are at least a direct one, an HTTP one and two wrong ones.
+/// The events of `function`, sorted by name. There are at least a direct one and two wrong ones, and one for each other way in:
+/// through API Gateway where the function has a route, else by the schedule and by a queue.
 pub fn events_of(function: &str) -> Vec<Event> {
     let folder = root().join("events").join(function);
     let mut paths: Vec<PathBuf> = std::fs::read_dir(&folder)
@@ -109,8 +132,16 @@ pub fn events_of(function: &str) -> Vec<Event> {
             .filter(|event| event.name.starts_with(prefix))
             .count()
     };
+    let has_route = ROUTES.iter().any(|route| route.function == function);
+    let ways_in: &[&str] = if has_route {
+        &["http"]
+    } else {
+        &["schedule", "queue"]
+    };
     assert!(
-        count("direct") >= 1 && count("http") >= 1 && count("wrong") >= 2,
+        count("direct") >= 1
+            && count("wrong") >= 2
+            && ways_in.iter().all(|way_in| count(way_in) >= 1),
         "events/{function} is incomplete"
     );
     events

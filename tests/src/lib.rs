@@ -9,6 +9,11 @@
 mod emulator;
 mod events;
 mod golden;
+mod line;
+mod powers;
+mod queues;
+mod reader;
+mod token_rows;
 
 use std::path::{Path, PathBuf};
 
@@ -19,6 +24,11 @@ use simulator::{CodeOptions, Scope, SimulatedApp, Simulator};
 pub use emulator::{Emulator, emulator_settings, function_binary};
 pub use events::{Event, events_of};
 pub use golden::check_golden;
+pub use line::Line;
+pub use powers::{Power, Settings};
+pub use queues::Queues;
+pub use reader::Reader;
+pub use token_rows::TokenRow;
 
 /// The project's root.
 pub fn root() -> PathBuf {
@@ -126,33 +136,19 @@ impl Stack {
         .await
     }
 
-    /// The rows of the token table whose key begins with `prefix`.
+    /// How many rows of the token table have a key that begins with `prefix`.
     pub async fn rows(&self, prefix: &str) -> usize {
-        let scan = self
-            .server
-            .table()
-            .client()
-            .scan()
-            .table_name(dev_server::TOKEN_TABLE)
-            .consistent_read(true);
-        let items = scan.send().await.unwrap().items.unwrap_or_default();
-        items
-            .iter()
-            .filter(|item| item["pk"].as_s().unwrap().starts_with(prefix))
-            .count()
+        self.token_rows(prefix).await.len()
     }
 
-    /// The documents that a function's binary reads, written for this stack: apps and token keys.
-    pub fn documents(&self) -> (tempfile::NamedTempFile, tempfile::NamedTempFile) {
-        let write = |text: &str| {
-            let file = tempfile::NamedTempFile::new().unwrap();
-            std::fs::write(file.path(), text).unwrap();
-            file
-        };
-        (
-            write(&apps_document(self.simulator(), self.app())),
-            write(self.server.table().keys()),
-        )
+    /// The document of its app, as a function's binary reads it.
+    pub fn apps_document(&self) -> String {
+        apps_document(self.simulator(), self.app())
+    }
+
+    /// Every setting that a function's binary can have, for the gateway, the table and the functions of this stack.
+    pub fn settings(&self) -> Settings {
+        Settings::of(self)
     }
 }
 

@@ -14,6 +14,7 @@ TEMPLATE = ROOT / "template.yaml"
 PARAMETERS = {
     "AppsSecretArn": "arn:aws:secretsmanager:eu-central-1:123456789012:secret:apps-AbCdEf",
     "TokenKeysSecretArn": "arn:aws:secretsmanager:eu-central-1:123456789012:secret:token-keys-AbCdEf",
+    "RefreshTokenKeysSecretArn": "arn:aws:secretsmanager:eu-central-1:123456789012:secret:refresh-token-keys-AbCdEf",
 }
 
 

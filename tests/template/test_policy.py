@@ -3,61 +3,16 @@
 import json
 
 import pytest
-from expanded import ROOT, expanded, functions, resources, source
+from expanded import expanded, functions, resources, source
+from powers import APPS, FOLDERS, POWERS, TABLE, as_list, role_of, statements
 
 # Open to everybody. A route that is not here needs an authorizer.
 PUBLIC_ROUTES = {("POST", "/openapi/alipay/auth/code2Session")}
-
-APPS, TOKEN_KEYS = {"Ref": "AppsSecretArn"}, {"Ref": "TokenKeysSecretArn"}
-TABLE = {"Fn::GetAtt": ["TokenTable", "Arn"]}
-ALL_ACTIONS = ["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
-
-ONLY_APPS = {"secrets": [APPS], "rows": []}
-# One list for both kinds of row: a login writes them in one transaction.
-KEEPS_TOKENS = {"secrets": [APPS, TOKEN_KEYS], "rows": [(ALL_ACTIONS, ["APP#*", "ANSWER#*"])]}
-USES_TOKENS = {"secrets": [APPS, TOKEN_KEYS], "rows": [(["dynamodb:GetItem", "dynamodb:UpdateItem"], "APP#*")]}
-ANSWERS_ONCE = {"secrets": [APPS, TOKEN_KEYS], "rows": [(ALL_ACTIONS, "ANSWER#*")]}
-
-# All that each function's role allows, beside its own log group and X-Ray: secrets it reads, and the actions on rows
-# of the token table by the beginning of their key.
-POWERS = {
-    "code2session": KEEPS_TOKENS,
-    "decrypt": ONLY_APPS,
-    "generic-request": USES_TOKENS,
-    "get-mini-code": ONLY_APPS,
-    "get-temp-mini-code": ONLY_APPS,
-    "img-sec-check": ONLY_APPS,
-    "isv-auth-link": ONLY_APPS,
-    "isv-auth-query": USES_TOKENS,
-    "isv-auth-token": KEEPS_TOKENS,
-    "launch-link": ONLY_APPS,
-    "msg-sec-check": ONLY_APPS,
-    "subscribe-message-batch-send": ANSWERS_ONCE,
-    "subscribe-message-query": ONLY_APPS,
-    "subscribe-message-send": ANSWERS_ONCE,
-    "user-info": USES_TOKENS,
-}
 
 # Seconds. The gateway client gives a call up after 5; a stored token may have to be refreshed before it; the last
 # second of an invocation is kept for the answer.
 GATEWAY_CALL = 5
 API_GATEWAY_LIMIT = 29
-
-FOLDERS = sorted(manifest.parent.name for manifest in ROOT.glob("functions/*/Cargo.toml"))
-
-
-def as_list(value):
-    return value if isinstance(value, list) else [value]
-
-
-def role_of(function: dict) -> dict:
-    role_id, attribute = function["Role"]["Fn::GetAtt"]
-    assert attribute == "Arn"
-    return source()["Resources"][role_id]["Properties"]
-
-
-def statements(role: dict) -> list[dict]:
-    return [statement for policy in role["Policies"] for statement in policy["PolicyDocument"]["Statement"]]
 
 
 def http_api() -> dict:
@@ -75,6 +30,10 @@ def routes() -> list[tuple[str, str, dict]]:
 
 def test_every_folder_of_functions_is_deployed_and_nothing_else():
     assert sorted(functions()) == FOLDERS
+
+
+def test_the_powers_of_every_function_are_written_down():
+    assert sorted(POWERS) == FOLDERS
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
@@ -115,9 +74,12 @@ def test_the_public_route_is_throttled_more_tightly_than_the_rest():
 
 def test_there_is_no_function_url_and_no_permission_for_everybody():
     assert not resources("AWS::Lambda::Url")
+    principals = set()
     for permission in resources("AWS::Lambda::Permission").values():
-        assert permission["Principal"] == "apigateway.amazonaws.com"
         assert "SourceArn" in permission
+        principals.add((permission["Principal"], permission["FunctionName"]["Ref"] == "RefreshTokens"))
+    # API Gateway calls the functions that have a route, the schedule calls the one that has none.
+    assert principals == {("apigateway.amazonaws.com", False), ("events.amazonaws.com", True)}
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
@@ -147,6 +109,8 @@ def test_a_role_allows_what_its_function_does_and_nothing_more(folder):
     take(["secretsmanager:GetSecretValue"], powers["secrets"], None)
     for actions, keys in powers["rows"]:
         take(actions, [TABLE], {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": keys}})
+    for actions, things in powers["beside"]:
+        take(actions, things, None)
     take(["logs:CreateLogStream", "logs:PutLogEvents"], [{"Fn::GetAtt": [log_group, "Arn"]}], None)
     # X-Ray's actions know no narrower resource. It is the one `*`.
     take(["xray:PutTelemetryRecords", "xray:PutTraceSegments"], ["*"], None)
@@ -170,12 +134,10 @@ def test_the_environment_names_what_the_function_may_read(folder):
         "CONFIGURATION_VERSION": {"Ref": "ConfigurationVersion"},
         "RUST_LOG": "info",
     }
-    if POWERS[folder]["rows"]:
-        expected |= {"TOKEN_TABLE": {"Ref": "TokenTable"}, "TOKEN_KEYS_SECRET": TOKEN_KEYS}
-    assert deployed["Environment"]["Variables"] == expected
+    assert deployed["Environment"]["Variables"] == expected | POWERS[folder]["settings"]
 
 
-@pytest.mark.parametrize("folder", FOLDERS)
+@pytest.mark.parametrize("folder", [folder for folder in FOLDERS if folder != "refresh-tokens"])
 def test_a_function_ends_before_its_caller_gives_up_and_after_its_own_calls_can(folder):
     deployed = resources("AWS::Lambda::Function")[functions()[folder]["id"]]
     assert 2 * GATEWAY_CALL + 1 < deployed["Timeout"] < API_GATEWAY_LIMIT

@@ -21,6 +21,8 @@ pub struct AppOptions {
     pub key: AppKey,
     /// Lifetimes of the tokens it gets, and how they are written.
     pub tokens: TokenRules,
+    /// Lifetimes of the tokens that merchants give it, where it is an ISV's app.
+    pub merchant_tokens: MerchantTokenRules,
     /// Message templates the app owns; absent: any id will do.
     pub templates: Option<Vec<Template>>,
     /// The methods it has permission for; absent: all that the simulator knows.
@@ -42,6 +44,7 @@ impl Default for AppOptions {
             sign_types: vec![SignType::Rsa2],
             key: AppKey::default(),
             tokens: TokenRules::default(),
+            merchant_tokens: MerchantTokenRules::default(),
             templates: None,
             methods: None,
             certificates: false,
@@ -116,6 +119,26 @@ impl Default for TokenRules {
             access_seconds: 1_296_000,
             refresh_seconds: 2_592_000,
             spelling: NumberSpelling::default(),
+        }
+    }
+}
+
+/// Lifetimes in the answers of `alipay.open.auth.token.app`; written as [`TokenRules::spelling`] says.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MerchantTokenRules {
+    /// `expires_in` of a new app_auth_token, in seconds.
+    pub token_seconds: u64,
+    /// `re_expires_in` of a new authorisation, in seconds; a refresh does not prolong it.
+    pub refresh_seconds: u64,
+}
+
+/// The numbers of Alipay's sample replies.
+impl Default for MerchantTokenRules {
+    fn default() -> Self {
+        Self {
+            token_seconds: 31_536_000,
+            refresh_seconds: 32_140_800,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod content;
 mod merchants;
+mod refreshes;
 mod subscriptions;
 
 use std::time::Duration;
@@ -49,7 +50,7 @@ const ROUTES: &[Route] = &[
     (
         "POST",
         "/_simulator/apps",
-        "registers an app: {\"app_id\"?, \"identifiers\"?, \"sign_types\"?, \"key\"?, \"tokens\"?, \"templates\"?, \"methods\"?, \"certificates\"?, \"content_encryption\"?, \"signed_error_responses\"?}; answers its keys and certificates",
+        "registers an app: {\"app_id\"?, \"identifiers\"?, \"sign_types\"?, \"key\"?, \"tokens\"?: {\"access_seconds\"?, \"refresh_seconds\"?, \"spelling\"?: \"number\"|\"string\"}, \"merchant_tokens\"?: {\"token_seconds\"?, \"refresh_seconds\"?}, \"templates\"?, \"methods\"?, \"certificates\"?, \"content_encryption\"?, \"signed_error_responses\"?}; answers its keys and certificates",
     ),
     ("GET", "/_simulator/users", "the users"),
     (
@@ -107,7 +108,7 @@ const ROUTES: &[Route] = &[
     (
         "POST",
         "/_simulator/faults",
-        "injects a fault: {\"kind\": \"bad_signature\" | {\"delay\":{\"milliseconds\":500}} | …, \"method\"?, \"times\"?}",
+        "injects a fault: {\"kind\": \"bad_signature\" | \"already_refreshed\" | {\"delay\":{\"milliseconds\":500}} | …, \"method\"?, \"app_id\"?, \"refreshes\"?: true for refreshes alone, \"times\"?}",
     ),
     ("DELETE", "/_simulator/faults", "clears the faults"),
     (
@@ -118,7 +119,7 @@ const ROUTES: &[Route] = &[
     (
         "DELETE",
         "/_simulator/received",
-        "forgets the received calls",
+        "forgets the received calls and all counts",
     ),
     (
         "GET",
@@ -173,6 +174,7 @@ pub(crate) fn router(shared: Shared) -> Router {
         .merge(content::router())
         .merge(subscriptions::router())
         .merge(merchants::router())
+        .merge(refreshes::router())
         .fallback(not_found)
         .with_state(shared)
 }
@@ -183,6 +185,7 @@ fn routes() -> Value {
         content::ROUTES,
         subscriptions::ROUTES,
         merchants::ROUTES,
+        refreshes::ROUTES,
     ]
     .into_iter()
     .flatten()

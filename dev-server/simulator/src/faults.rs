@@ -13,6 +13,12 @@ pub struct Fault {
     /// The one method it befalls; absent: every call.
     #[serde(default)]
     pub method: Option<String>,
+    /// The one app whose calls it befalls; absent: every app's.
+    #[serde(default)]
+    pub app_id: Option<String>,
+    /// Whether it befalls refreshes alone, of a user's tokens or a merchant's. An encrypted call does not show that it is one.
+    #[serde(default)]
+    pub refreshes: bool,
     /// How many calls it befalls; absent: all until the faults are cleared.
     #[serde(default)]
     pub times: Option<u32>,
@@ -29,9 +35,8 @@ impl Fault {
     #[must_use]
     pub fn times(kind: FaultKind, times: u32) -> Self {
         Self {
-            kind,
-            method: None,
             times: Some(times),
+            ..Self::always(kind)
         }
     }
 
@@ -41,6 +46,8 @@ impl Fault {
         Self {
             kind,
             method: None,
+            app_id: None,
+            refreshes: false,
             times: None,
         }
     }
@@ -51,6 +58,38 @@ impl Fault {
         self.method = Some(method.into());
         self
     }
+
+    /// Only calls of this app.
+    #[must_use]
+    pub fn for_app(mut self, app_id: impl Into<String>) -> Self {
+        self.app_id = Some(app_id.into());
+        self
+    }
+
+    /// Only refreshes, of a user's tokens or a merchant's; no exchange of a code.
+    #[must_use]
+    pub fn for_refreshes(mut self) -> Self {
+        self.refreshes = true;
+        self
+    }
+
+    fn befalls(&self, call: &Target<'_>) -> bool {
+        let is_this = |wanted: &Option<String>, of_call: Option<&str>| {
+            wanted.is_none() || wanted.as_deref() == of_call
+        };
+        let refreshes_alone = self.refreshes || self.kind == FaultKind::AlreadyRefreshed;
+        is_this(&self.method, call.method)
+            && is_this(&self.app_id, call.app_id)
+            && (call.is_refresh || !refreshes_alone)
+    }
+}
+
+/// What the conditions of faults are about.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Target<'a> {
+    pub(crate) method: Option<&'a str>,
+    pub(crate) app_id: Option<&'a str>,
+    pub(crate) is_refresh: bool,
 }
 
 /// What goes wrong.
@@ -176,12 +215,28 @@ pub enum FaultKind {
         #[serde(default)]
         error_response: bool,
     },
+    /// Done and refused: Alipay has refreshed the pair of its own accord. The pair of the call is dead, and the refusal
+    /// `isv.refreshed-token-invalid` brings the refresh token of the one that is live; nobody is told its access token. Befalls
+    /// refreshes alone; one that would be refused anyway is refused as ever. It is signed as the app's other refusals are.
+    AlreadyRefreshed,
     /// Not done: 20000 `aop.unknow-error` whose text is GBK although UTF-8 was asked for, the last character ending in
     /// the byte of a backslash; signed over those bytes, as seen in real replies.
     GbkBytes,
 }
 
 impl FaultKind {
+    /// A [`Refusal`](Self::Refusal) as those of `alipay.system.oauth.token` come: unsigned, under `error_response`.
+    #[must_use]
+    pub fn refusal(code: impl Into<String>, sub_code: impl Into<String>) -> Self {
+        Self::Refusal {
+            code: code.into(),
+            sub_code: sub_code.into(),
+            sub_msg: String::new(),
+            signed: false,
+            error_response: true,
+        }
+    }
+
     /// Whether the gateway answers without doing what was asked.
     pub(crate) fn prevents_the_call(&self) -> bool {
         matches!(
@@ -224,14 +279,14 @@ impl Faults {
         &self.active
     }
 
-    /// The faults that befall a call of this method, each used up by one.
-    pub(crate) fn take(&mut self, method: Option<&str>) -> Vec<FaultKind> {
+    /// The faults that befall this call, each used up by one.
+    pub(crate) fn take(&mut self, call: &Target<'_>) -> Vec<FaultKind> {
         let mut taken = Vec::new();
         self.active.retain_mut(|fault| {
             if fault.times == Some(0) {
                 return false;
             }
-            if fault.method.is_some() && fault.method.as_deref() != method {
+            if !fault.befalls(call) {
                 return true;
             }
             taken.push(fault.kind.clone());
@@ -243,12 +298,12 @@ impl Faults {
         taken
     }
 
-    /// Like [`Self::take`], for the one kind that acts before the body is read.
-    pub(crate) fn take_reset_before_reading(&mut self, method: Option<&str>) -> bool {
+    /// Like [`Self::take`], for the one kind that acts before the body is read. What only the body tells is not known yet.
+    pub(crate) fn take_reset_before_reading(&mut self, call: &Target<'_>) -> bool {
         let found = self.active.iter_mut().find(|fault| {
             fault.kind == FaultKind::ResetBeforeReading
                 && fault.times != Some(0)
-                && (fault.method.is_none() || fault.method.as_deref() == method)
+                && fault.befalls(call)
         });
         let Some(fault) = found else { return false };
         if let Some(times) = &mut fault.times {

@@ -1,5 +1,7 @@
 //! `/gateway.do`: the checks of Alipay's gateway, in its order, and the reply.
 
+use std::collections::BTreeMap;
+
 use axum::body::{Body, to_bytes};
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{StatusCode, header, request::Parts};
@@ -8,11 +10,13 @@ use axum::response::{IntoResponse, Response};
 use crate::charset::Charset;
 use crate::checks::{Place, judge};
 use crate::connection::{Connection, Peer};
-use crate::faults::FaultKind;
+use crate::faults::{FaultKind, Target};
 use crate::grants::random_text;
 use crate::keys::SignType;
+use crate::methods::Answer;
 use crate::parameters::Parameters;
 use crate::received::{ConnectionFacts, ReceivedCall, Sent, Verdict};
+use crate::refreshes::refresh_token;
 use crate::refusal::Refusal;
 use crate::reply::{self, Reply};
 use crate::signer::Signer;
@@ -33,11 +37,11 @@ pub(crate) async fn handle(
     };
     let (head, body) = request.into_parts();
     let query = head.uri.query().unwrap_or_default().as_bytes();
-    let method_in_query = text_of(&Parameters::parse(query, b""), "method");
+    let in_query = Parameters::parse(query, b"").decode_lossy(Charset::Utf8);
     if shared
         .world()
         .faults
-        .take_reset_before_reading(method_in_query.as_deref())
+        .take_reset_before_reading(&target(&in_query))
     {
         let parameters = Parameters::parse(query, b"");
         record(
@@ -56,9 +60,9 @@ pub(crate) async fn handle(
         Err(response) => return response,
     };
     let parameters = Parameters::parse(query, &body);
-    let method = text_of(&parameters, "method");
     let trace_id = random_text("", 32);
-    let faults = shared.world().faults.take(method.as_deref());
+    let texts = parameters.decode_lossy(Charset::Utf8);
+    let faults = shared.world().faults.take(&target(&texts));
 
     if let Some(fault) = faults.iter().find(|fault| fault.prevents_the_call()) {
         record(
@@ -71,7 +75,7 @@ pub(crate) async fn handle(
         );
         wait(&faults).await;
         if faults.contains(&FaultKind::ResetBeforeReading) {
-            // The method stood in the body, so it had to be read after all.
+            // What it befalls stood in the body, so that had to be read after all.
             connection.reset();
             return StatusCode::INTERNAL_SERVER_ERROR.into_response();
         }
@@ -89,9 +93,35 @@ pub(crate) async fn handle(
         &parameters,
         &shared.base_url,
         trace_id.clone(),
+        &faults,
     );
     record(&shared, &head, &parameters, facts, verdict, trace_id);
     deliver(reply.into_response(&faults), &faults, &connection).await
+}
+
+/// What the conditions of faults are asked about. Ids, grant types and tokens are ASCII whatever the charset is.
+fn target(texts: &BTreeMap<String, String>) -> Target<'_> {
+    let get = |name: &str| {
+        texts
+            .get(name)
+            .map(String::as_str)
+            .filter(|value| !value.is_empty())
+    };
+    let method = get("method");
+    Target {
+        method,
+        app_id: get("app_id"),
+        is_refresh: refresh_token(method, texts).is_some(),
+    }
+}
+
+/// The method's answer, or what a fault makes of it.
+pub(crate) fn answered(outcome: Answer, faults: &[FaultKind]) -> Answer {
+    let node = outcome?;
+    if faults.contains(&FaultKind::AlreadyRefreshed) {
+        return Err(Refusal::already_refreshed(node));
+    }
+    Ok(node)
 }
 
 /// Answers a call that was done, as late as the faults have it, or never.
@@ -221,6 +251,7 @@ fn answer(
     parameters: &Parameters,
     base_url: &str,
     trace_id: String,
+    faults: &[FaultKind],
 ) -> (Reply, Verdict) {
     let charset = charset_of(parameters).unwrap_or(Charset::Utf8);
     let method = text_of(parameters, "method").unwrap_or_default();
@@ -233,7 +264,8 @@ fn answer(
         signed: false,
         encryption: None,
     };
-    let (node, verdict) = match judge(world, parameters, base_url, &mut place) {
+    let outcome = judge(world, parameters, base_url, &mut place);
+    let (node, verdict) = match answered(outcome, faults) {
         Ok(node) => {
             place.under_error_response = false;
             place.signed = true;

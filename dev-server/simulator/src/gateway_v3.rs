@@ -19,8 +19,8 @@ use crate::charset::Charset;
 use crate::checks::{certificates_named, encryption_key, may_call, undecipherable};
 use crate::connection::Peer;
 use crate::encryption::{self, AesKey};
-use crate::faults::FaultKind;
-use crate::gateway::{BODY_LIMIT, deliver, wait};
+use crate::faults::{FaultKind, Target};
+use crate::gateway::{BODY_LIMIT, answered, deliver, wait};
 use crate::grants::random_text;
 use crate::keys::{self, SignType};
 use crate::merchants::acting_app;
@@ -28,6 +28,7 @@ use crate::methods::{self, Call, Method};
 use crate::multipart::data_part;
 use crate::parameters::Parameters;
 use crate::received::{ConnectionFacts, ReceivedCall, Sent, Verdict};
+use crate::refreshes::refresh_token;
 use crate::refusal::{Refusal, with_html_entities};
 use crate::reply;
 use crate::reply_v3::ReplyV3;
@@ -71,6 +72,31 @@ impl Arrived {
         authorization.member("app_id").map(str::to_owned)
     }
 
+    /// All parameters as far as they can be read, and the names of those in the body.
+    fn parameters_lossy(&self) -> (BTreeMap<String, String>, Vec<String>) {
+        let body = String::from_utf8_lossy(&self.body);
+        let members: Map<String, Value> = serde_json::from_str(&body).unwrap_or_default();
+        let parameters = call_parameters(
+            self.query().decode_lossy(Charset::Utf8),
+            &members,
+            &body,
+            self.header("alipay-app-auth-token"),
+        );
+        (parameters, members.keys().cloned().collect())
+    }
+
+    /// Takes the faults that befall it.
+    fn take_faults(&self, shared: &Shared) -> Vec<FaultKind> {
+        let (parameters, _) = self.parameters_lossy();
+        let app_id = self.app_id();
+        let target = Target {
+            method: Some(&self.method),
+            app_id: app_id.as_deref(),
+            is_refresh: refresh_token(Some(&self.method), &parameters).is_some(),
+        };
+        shared.world().faults.take(&target)
+    }
+
     fn record(
         &self,
         shared: &Shared,
@@ -78,20 +104,13 @@ impl Arrived {
         verdict: Verdict,
         trace_id: &str,
     ) {
-        let body = String::from_utf8_lossy(&self.body).into_owned();
-        let members: Map<String, Value> = serde_json::from_str(&body).unwrap_or_default();
-        let query = self.query();
+        let (parameters, in_body) = self.parameters_lossy();
         let sent = Sent {
             method: Some(self.method.clone()),
             app_id: self.app_id(),
-            in_query: query.in_query.clone(),
-            in_body: members.keys().cloned().collect(),
-            parameters: call_parameters(
-                query.decode_lossy(Charset::Utf8),
-                &members,
-                &body,
-                self.header("alipay-app-auth-token"),
-            ),
+            in_query: self.query().in_query,
+            in_body,
+            parameters,
         };
         let call = ReceivedCall::new(&self.head, sent, connection, verdict, trace_id.to_owned());
         shared.world().received.add(call);
@@ -115,10 +134,16 @@ pub(crate) async fn handle(
         body: Vec::new(),
         method,
     };
+    let app_id = arrived.app_id();
+    let known_by_head = Target {
+        method: Some(&arrived.method),
+        app_id: app_id.as_deref(),
+        is_refresh: false,
+    };
     let reset = shared
         .world()
         .faults
-        .take_reset_before_reading(Some(&arrived.method));
+        .take_reset_before_reading(&known_by_head);
     if reset {
         arrived.record(&shared, facts, Verdict::NotDone, "");
         connection.reset();
@@ -136,10 +161,15 @@ pub(crate) async fn handle(
         }
     }
     let trace_id = random_text("", 32);
-    let faults = shared.world().faults.take(Some(&arrived.method));
+    let faults = arrived.take_faults(&shared);
     if let Some(fault) = faults.iter().find(|fault| fault.prevents_the_call()) {
         arrived.record(&shared, facts, Verdict::NotDone, &trace_id);
         wait(&faults).await;
+        if faults.contains(&FaultKind::ResetBeforeReading) {
+            // What it befalls stood in the body, so that had to be read after all.
+            connection.reset();
+            return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+        }
         return match reply::foreign_response(fault, &shared.base_url) {
             Some(response) => response,
             None => {
@@ -153,6 +183,7 @@ pub(crate) async fn handle(
         &arrived,
         &shared.base_url,
         trace_id.clone(),
+        &faults,
     );
     arrived.record(&shared, facts, verdict, &trace_id);
     deliver(reply.into_response(&faults), &faults, &connection).await
@@ -216,9 +247,10 @@ fn answer(
     arrived: &Arrived,
     base_url: &str,
     trace_id: String,
+    faults: &[FaultKind],
 ) -> (ReplyV3, Verdict) {
     let mut progress = Progress::default();
-    let outcome = judge(world, arrived, base_url, &mut progress);
+    let outcome = answered(judge(world, arrived, base_url, &mut progress), faults);
     let signer = Signer::of(world, arrived.app_id().as_deref());
     match outcome {
         Ok(node) => {

@@ -204,6 +204,21 @@ impl Grants {
         }
     }
 
+    /// Of every login of this user that still stands.
+    pub(crate) fn live_refresh_tokens(
+        &self,
+        app_id: &str,
+        user_id: &str,
+        now: SystemTime,
+    ) -> Vec<String> {
+        self.by_access
+            .values()
+            .filter(|tokens| tokens.app_id == app_id && tokens.user_id == user_id)
+            .filter(|tokens| tokens.live && now < tokens.refresh_expires)
+            .map(|tokens| tokens.refresh_token.clone())
+            .collect()
+    }
+
     /// The user withdraws their consent: every token of theirs for this app dies. Answers how many did.
     pub(crate) fn revoke(&mut self, app_id: &str, user_id: &str) -> usize {
         let theirs = |tokens: &&mut Tokens| {

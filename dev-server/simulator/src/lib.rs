@@ -28,6 +28,8 @@
 //! The content checks judge by words, [`Simulator::forbid`] and [`Simulator::doubt`], and refuse wrong members as
 //! `INVALID_PARAMETER`; a picture that was handed in for analysis has no result for 60 seconds. A batch of messages has the
 //! sub_codes of a single one, `subscribe_state` and `keep_state` are 1 or 0, any `qrcode_type` makes a square picture.
+//! A newer token in `isv.refreshed-token-invalid` ([`FaultKind::AlreadyRefreshed`]) stands beside the refusal's other members under its
+//! name of a success.
 //! A merchant's replaced tokens stay usable for 10 minutes, and a reply about several merchants has `tokens` alone.
 
 mod apps;
@@ -53,6 +55,7 @@ mod multipart;
 mod parameters;
 mod phone_number;
 mod received;
+mod refreshes;
 mod refusal;
 mod reply;
 mod reply_v3;
@@ -63,7 +66,8 @@ mod users;
 mod world;
 
 pub use crate::apps::{
-    AppKey, AppOptions, Identifiers, NumberSpelling, SimulatedApp, Template, TokenRules,
+    AppKey, AppOptions, Identifiers, MerchantTokenRules, NumberSpelling, SimulatedApp, Template,
+    TokenRules,
 };
 pub use crate::authority::AlipayCertificate;
 pub use crate::faults::{Fault, FaultKind};
@@ -74,6 +78,7 @@ pub use crate::methods::template_message::SentMessage;
 pub use crate::methods::trade::Trade;
 pub use crate::phone_number::PhoneNumberFailure;
 pub use crate::received::{ConnectionFacts, ReceivedCall, Verdict};
+pub use crate::refreshes::RefreshCount;
 pub use crate::simulator::Simulator;
 pub use crate::subscriptions::{Subscription, SubscriptionKind};
 pub use crate::users::SimulatedUser;

@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime};
 
 use sha2::{Digest as _, Sha256};
 
+use crate::apps::MerchantTokenRules;
 use crate::grants::random_text;
 use crate::refusal::Refusal;
 use crate::world::World;
@@ -17,10 +18,6 @@ use crate::world::World;
 /// How long a replaced pair stays usable.
 pub(crate) const GRACE: Duration = Duration::from_secs(600);
 const CODE_LIFETIME: Duration = Duration::from_secs(86_400);
-/// The numbers of Alipay's sample replies.
-const TOKEN_LIFETIME: Duration = Duration::from_secs(31_536_000);
-const REFRESH_LIFETIME: Duration = Duration::from_secs(32_140_800);
-
 struct Code {
     isv_app_id: String,
     auth_app_ids: Vec<String>,
@@ -125,6 +122,7 @@ impl Merchants {
         &mut self,
         isv_app_id: &str,
         code: &str,
+        rules: MerchantTokenRules,
         now: SystemTime,
     ) -> Result<Vec<MerchantTokens>, Rejected> {
         let code = self.codes.get_mut(code).ok_or(Rejected::CodeUnknown)?;
@@ -136,9 +134,10 @@ impl Merchants {
         }
         code.used = true;
         let merchants = code.auth_app_ids.clone();
+        let refresh_expires = now + Duration::from_secs(rules.refresh_seconds);
         let issued = merchants.into_iter().map(|auth_app_id| {
             self.end_others(isv_app_id, &auth_app_id);
-            self.issue(isv_app_id, &auth_app_id, now + REFRESH_LIFETIME, now)
+            self.issue(isv_app_id, &auth_app_id, rules, refresh_expires, now)
         });
         Ok(issued.collect())
     }
@@ -147,6 +146,7 @@ impl Merchants {
         &mut self,
         isv_app_id: &str,
         refresh_token: &str,
+        rules: MerchantTokenRules,
         now: SystemTime,
     ) -> Result<MerchantTokens, Rejected> {
         let old = self
@@ -164,12 +164,25 @@ impl Merchants {
             return Err(Rejected::RefreshTokenExpired);
         }
         let (auth_app_id, deadline) = (old.auth_app_id.clone(), old.refresh_expires);
-        Ok(self.issue(isv_app_id, &auth_app_id, deadline, now))
+        Ok(self.issue(isv_app_id, &auth_app_id, rules, deadline, now))
     }
 
     /// The tokens of this app_auth_token, whatever became of them.
     pub(crate) fn find(&self, app_auth_token: &str) -> Option<&MerchantTokens> {
         self.by_token.get(app_auth_token)
+    }
+
+    pub(crate) fn live_refresh_token(
+        &self,
+        isv_app_id: &str,
+        auth_app_id: &str,
+        now: SystemTime,
+    ) -> Option<String> {
+        self.by_token
+            .values()
+            .filter(|tokens| tokens.isv_app_id == isv_app_id && tokens.auth_app_id == auth_app_id)
+            .find(|tokens| tokens.standing == Standing::Live && now < tokens.refresh_expires)
+            .map(|tokens| tokens.app_refresh_token.clone())
     }
 
     fn end_others(&mut self, isv_app_id: &str, auth_app_id: &str) {
@@ -184,6 +197,7 @@ impl Merchants {
         &mut self,
         isv_app_id: &str,
         auth_app_id: &str,
+        rules: MerchantTokenRules,
         refresh_expires: SystemTime,
         now: SystemTime,
     ) -> MerchantTokens {
@@ -203,7 +217,7 @@ impl Merchants {
             app_auth_token: random_text("", 40),
             app_refresh_token: random_text("", 40),
             issued: now,
-            token_expires: now + TOKEN_LIFETIME,
+            token_expires: now + Duration::from_secs(rules.token_seconds),
             refresh_expires,
             standing: Standing::Live,
         };

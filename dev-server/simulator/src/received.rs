@@ -6,6 +6,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use axum::http::request::Parts;
 use serde::Serialize;
 
+use crate::refreshes::Refreshes;
+
 /// How many calls are kept; older ones are forgotten, the counts are not.
 const KEPT: usize = 10_000;
 
@@ -119,6 +121,7 @@ pub(crate) struct Received {
     calls: VecDeque<ReceivedCall>,
     last: u64,
     by_method: BTreeMap<String, u64>,
+    refreshes: Refreshes,
 }
 
 impl Received {
@@ -128,6 +131,7 @@ impl Received {
         if let Some(method) = &call.method {
             *self.by_method.entry(method.clone()).or_default() += 1;
         }
+        self.refreshes.add(&call);
         if self.calls.len() == KEPT {
             self.calls.pop_front();
         }
@@ -144,6 +148,10 @@ impl Received {
 
     pub(crate) fn counts(&self) -> BTreeMap<String, u64> {
         self.by_method.clone()
+    }
+
+    pub(crate) fn refreshes(&self) -> &Refreshes {
+        &self.refreshes
     }
 
     pub(crate) fn clear(&mut self) {

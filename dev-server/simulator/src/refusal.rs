@@ -8,6 +8,8 @@ pub(crate) struct Refusal {
     pub(crate) code: String,
     pub(crate) sub_code: String,
     pub(crate) sub_msg: String,
+    /// What it says beside the four members that every refusal has. Boxed, because every answer carries the space for a refusal.
+    members: Option<Box<Map<String, Value>>>,
 }
 
 impl Refusal {
@@ -16,6 +18,19 @@ impl Refusal {
             code: code.to_owned(),
             sub_code: sub_code.to_owned(),
             sub_msg: sub_msg.into(),
+            members: None,
+        }
+    }
+
+    /// What a refresh becomes that Alipay had made of its own accord: of the new pair in `node` only the refresh token is told.
+    pub(crate) fn already_refreshed(mut node: Map<String, Value>) -> Self {
+        node.retain(|name, _| matches!(name.as_str(), "refresh_token" | "app_refresh_token"));
+        Self {
+            members: Some(Box::new(node)),
+            ..Self::invalid(
+                "isv.refreshed-token-invalid",
+                "刷新令牌refresh_token已被刷新",
+            )
         }
     }
 
@@ -44,6 +59,11 @@ impl Refusal {
         Self::new("40006", sub_code, sub_msg)
     }
 
+    /// What it says beside what every refusal says.
+    pub(crate) fn further_members(&self) -> Map<String, Value> {
+        self.members.as_deref().cloned().unwrap_or_default()
+    }
+
     /// The node's members, in the gateway's order.
     pub(crate) fn node(&self) -> Map<String, Value> {
         [
@@ -54,6 +74,7 @@ impl Refusal {
         ]
         .into_iter()
         .map(|(name, value)| (name.to_owned(), Value::from(value)))
+        .chain(self.further_members())
         .collect()
     }
 }

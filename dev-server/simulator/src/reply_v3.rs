@@ -192,6 +192,7 @@ impl Refusal {
         ]
         .into_iter()
         .map(|(name, value)| (name.to_owned(), value))
+        .chain(self.further_members())
         .collect()
     }
 

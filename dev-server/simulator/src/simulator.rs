@@ -20,6 +20,7 @@ use crate::methods::template_message::SentMessage;
 use crate::methods::trade::Trade;
 use crate::phone_number::PhoneNumberFailure;
 use crate::received::ReceivedCall;
+use crate::refreshes::RefreshCount;
 use crate::subscriptions::Subscription;
 use crate::users::{self, SimulatedUser};
 use crate::world::Shared;
@@ -298,7 +299,47 @@ impl Simulator {
         self.shared.world().received.count(method)
     }
 
-    /// Forgets the received calls and their counts.
+    /// How many refreshes this app sent, of users' tokens and of merchants'. A merchant's that was encrypted is not counted.
+    #[must_use]
+    pub fn refreshes_of_app(&self, app_id: &str) -> RefreshCount {
+        self.shared.world().received.refreshes().of_app(app_id)
+    }
+
+    /// How many refreshes were sent with this refresh token, of a user or of a merchant.
+    #[must_use]
+    pub fn refreshes_with(&self, refresh_token: &str) -> RefreshCount {
+        self.shared
+            .world()
+            .received
+            .refreshes()
+            .with_token(refresh_token)
+    }
+
+    /// The refresh tokens of this user that could be refreshed now: one for each login that was neither withdrawn nor has
+    /// ended. More than one of one login would be two lineages; that never happens.
+    #[must_use]
+    pub fn live_refresh_tokens(&self, app_id: &str, user_id: &str) -> Vec<String> {
+        let world = self.shared.world();
+        let now = world.clock.now();
+        world.grants.live_refresh_tokens(app_id, user_id, now)
+    }
+
+    /// The refresh token of this merchant that is the newest, where it can be refreshed now. Those that it replaced work for 10
+    /// minutes more and are not named.
+    #[must_use]
+    pub fn live_merchant_refresh_token(
+        &self,
+        isv_app_id: &str,
+        auth_app_id: &str,
+    ) -> Option<String> {
+        let world = self.shared.world();
+        let now = world.clock.now();
+        world
+            .merchants
+            .live_refresh_token(isv_app_id, auth_app_id, now)
+    }
+
+    /// Forgets the received calls and all counts.
     pub fn clear_received(&self) {
         self.shared.world().received.clear();
     }

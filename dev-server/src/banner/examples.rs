@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use simulator::{CodeOptions, Scope, SimulatedApp, SimulatedUser, Simulator};
 
+use crate::functions::REFRESH_TOKENS;
 use crate::server::{DevServer, Gateway};
 
 /// Long enough to come back to the terminal after lunch.
@@ -154,6 +155,11 @@ pub(super) fn examples(server: &DevServer, base: &str) -> Vec<Example> {
                 "authAppId": MERCHANT_APP,
                 "data": {"biz_content": {"url_param": "pages/index/index", "query_param": "a=1", "describe": "推广"}},
             }),
+        ),
+        direct(
+            "what the schedule does every minute: refresh the tokens that are due (none of those above is yet)",
+            REFRESH_TOKENS,
+            json!({"sweep": {}}),
         ),
     ];
     if let Gateway::Simulated(simulated) = server.gateway() {

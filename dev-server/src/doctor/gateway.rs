@@ -1,7 +1,6 @@
 //! What only the gateway can say: whether it is reached, what time it is there, whether it accepts our signature, whether we
 //! accept its, and whether both have the same AES key.
 
-use std::error::Error;
 use std::time::{Duration, SystemTime};
 
 use alipay_gateway::{App, Call, Clock, Deadline, Gateway, GatewayError, Refusal, Reply};
@@ -10,6 +9,7 @@ use uuid::Uuid;
 
 use super::refusals::{About, CONTENT_KEY, about, named};
 use super::report::Report;
+use crate::error::with_causes;
 
 /// The gateway refuses timestamps that are further off.
 const MOST_SKEW: Duration = Duration::from_secs(600);
@@ -236,19 +236,4 @@ fn not_answered(error: &GatewayError, report: &mut Report<'_>) {
         &format!("gateway: {}", with_causes(error)),
         "run the doctor again; if it stays so, check the address in gateway, and what stands between this machine and it",
     );
-}
-
-/// An error with all its causes, of which the last is often the one that says it.
-pub(super) fn with_causes(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let said = error.to_string();
-        if !text.ends_with(&said) {
-            text.push_str(": ");
-            text.push_str(&said);
-        }
-        cause = error.source();
-    }
-    text
 }

@@ -2,13 +2,16 @@
 
 use alipay_gateway::Clock;
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::{KeyType, ScalarAttributeType, TableDescription, TableStatus};
-use function_kit::{StartUpError, aws_settings, read_document, setting};
-use function_tokens::Keyring;
-use token_store::{StoreError, TTL_ATTRIBUTE, WallTime, prove_round_trip};
+use aws_sdk_dynamodb::types::{
+    IndexStatus, KeySchemaElement, KeyType, ScalarAttributeType, TableDescription, TableStatus,
+};
+use function_kit::{aws_settings, setting};
+use function_tokens::{DueShards, Keyring};
+use token_store::{DUE_INDEX, StoreError, TTL_ATTRIBUTE, WallTime, prove_round_trip};
 
-use super::gateway::with_causes;
+use super::keys::{Keyrings, keyrings};
 use super::report::Report;
+use crate::error::with_causes;
 
 const SHAPE: &str = "a table of this project has the partition key pk and the sort key sk, both texts; deploy template.yaml, or name its table";
 
@@ -18,7 +21,8 @@ pub(super) async fn examine(offline: bool, clock: &Clock, report: &mut Report<'_
         report.skipped("TOKEN_TABLE is not set, as for functions that keep no tokens");
         return;
     };
-    let Some(keyring) = keyring(report).await else {
+    shards(report);
+    let Some(keyrings) = keyrings(report).await else {
         return;
     };
     if offline {
@@ -36,36 +40,24 @@ pub(super) async fn examine(offline: bool, clock: &Clock, report: &mut Report<'_
         }
     };
     if has_the_right_shape(&client, &table, report).await {
-        takes_a_sealed_value(&client, &table, &keyring, clock, report).await;
+        prove(&client, &table, &keyrings, clock, report).await;
     }
 }
 
-async fn keyring(report: &mut Report<'_>) -> Option<Keyring> {
-    const MEND: &str =
-        "set TOKEN_KEYS_FILE or TOKEN_KEYS_SECRET to the document of keys that the functions have";
-    let document = match read_document("TOKEN_KEYS_FILE", "TOKEN_KEYS_SECRET").await {
-        Ok(document) => document,
-        Err(error @ StartUpError::Secret { .. }) => {
-            report.wrong(
-                &with_causes(&error),
-                "check that the secret exists and that these credentials may read it",
-            );
-            return None;
-        }
-        Err(error) => {
-            report.wrong(&with_causes(&error), MEND);
-            return None;
-        }
+/// Only those who note when tokens are due have the setting, and its default is right for most.
+fn shards(report: &mut Report<'_>) {
+    let Some(text) = setting("DUE_SHARDS") else {
+        return;
     };
-    match Keyring::from_json(&document) {
-        Ok(keyring) => {
-            report.right("keys: load");
-            Some(keyring)
-        }
-        Err(error) => {
-            report.wrong(&format!("keys: {error}"), MEND);
-            None
-        }
+    match text.parse::<DueShards>() {
+        Ok(shards) => report.right(&format!(
+            "DUE_SHARDS: {} partitions of the index are swept",
+            shards.all().len()
+        )),
+        Err(error) => report.wrong(
+            &format!("DUE_SHARDS: {error}"),
+            "such as 16, or 64,16 while rows move from 16 partitions to 64; the same for all functions",
+        ),
     }
 }
 
@@ -110,24 +102,68 @@ async fn has_the_right_shape(client: &Client, table: &str, report: &mut Report<'
     } else {
         report.right(&format!("table {table}: is there, with the right keys"));
     }
+    has_the_index(description, table, report);
     ttl_is_on(client, table, report).await;
     true
 }
 
+/// Without it `refresh-tokens` finds nothing that is due.
+fn has_the_index(description: &TableDescription, table: &str, report: &mut Report<'_>) {
+    const MEND: &str = "it needs the partition key due_shard (text) and the sort key due_at (number), keys only; deploy template.yaml, or make it with aws dynamodb update-table; rows that have these attributes go into it by themselves";
+    let found = description
+        .global_secondary_indexes()
+        .iter()
+        .find(|index| index.index_name() == Some(DUE_INDEX));
+    let Some(index) = found else {
+        report.wrong(
+            &format!("table {table}: has no index {DUE_INDEX}, so no token is refreshed before it has expired"),
+            MEND,
+        );
+        return;
+    };
+    let keys = [
+        ("due_at", KeyType::Range, ScalarAttributeType::N),
+        ("due_shard", KeyType::Hash, ScalarAttributeType::S),
+    ];
+    if !is_keyed_by(description, index.key_schema(), &keys) {
+        report.wrong(&format!("index {DUE_INDEX}: has other keys"), MEND);
+    } else if index.index_status() == Some(&IndexStatus::Creating) {
+        report.doubtful(
+            &format!("index {DUE_INDEX}: is not active yet"),
+            "wait until it is made; a sweep finds nothing before",
+        );
+    } else {
+        report.right(&format!("index {DUE_INDEX}: is there, with the right keys"));
+    }
+}
+
 fn is_keyed_by_texts(description: &TableDescription) -> bool {
-    let is_text = |name: &str| {
-        description.attribute_definitions().iter().any(|attribute| {
-            attribute.attribute_name() == name
-                && *attribute.attribute_type() == ScalarAttributeType::S
+    let keys = [
+        ("pk", KeyType::Hash, ScalarAttributeType::S),
+        ("sk", KeyType::Range, ScalarAttributeType::S),
+    ];
+    is_keyed_by(description, description.key_schema(), &keys)
+}
+
+/// Whether `schema` is made of `keys`, which are in the order of their names.
+fn is_keyed_by(
+    description: &TableDescription,
+    schema: &[KeySchemaElement],
+    keys: &[(&str, KeyType, ScalarAttributeType)],
+) -> bool {
+    let is_of = |name: &str, kind: &ScalarAttributeType| {
+        let mut attributes = description.attribute_definitions().iter();
+        attributes.any(|attribute| {
+            attribute.attribute_name() == name && attribute.attribute_type() == kind
         })
     };
-    let mut keys: Vec<_> = description
-        .key_schema()
+    let mut found: Vec<_> = schema
         .iter()
         .map(|key| (key.attribute_name(), key.key_type()))
         .collect();
-    keys.sort_unstable_by_key(|(name, _)| *name);
-    keys == [("pk", &KeyType::Hash), ("sk", &KeyType::Range)] && is_text("pk") && is_text("sk")
+    found.sort_unstable_by_key(|(name, _)| *name);
+    let wanted = keys.iter().map(|(name, role, _)| (*name, role));
+    found.into_iter().eq(wanted) && keys.iter().all(|(name, _, kind)| is_of(name, kind))
 }
 
 /// Without it nothing is wrong, but rows stay for ever.
@@ -151,27 +187,46 @@ async fn ttl_is_on(client: &Client, table: &str, report: &mut Report<'_>) {
     }
 }
 
+async fn prove(
+    client: &Client,
+    table: &str,
+    keyrings: &Keyrings,
+    clock: &Clock,
+    report: &mut Report<'_>,
+) {
+    let Keyrings { access, refresh } = keyrings;
+    if !takes_a_sealed_value(client, table, access, "a sealed value", clock, report).await {
+        return;
+    }
+    if let Some(refresh) = refresh {
+        let what = "a value sealed by the keys for refresh tokens";
+        takes_a_sealed_value(client, table, refresh, what, clock, report).await;
+    }
+}
+
 async fn takes_a_sealed_value(
     client: &Client,
     table: &str,
     keyring: &Keyring,
+    what: &str,
     clock: &Clock,
     report: &mut Report<'_>,
-) {
+) -> bool {
     let now = WallTime::from(clock());
     let proving = prove_round_trip(client, table, keyring, now);
     let proved = report
-        .waiting("writing a sealed value and reading it back", proving)
+        .waiting(&format!("writing {what} and reading it back"), proving)
         .await;
-    match proved {
-        Ok(()) => report.right("table: a sealed value was written, read back, opened and deleted"),
-        Err(error @ StoreError::Unavailable { .. }) => report.wrong(
-            &format!("table: {}", with_causes(&error)),
-            "check the network, and the table's capacity",
-        ),
-        Err(error) => report.wrong(
-            &format!("table: {}", with_causes(&error)),
-            "these credentials need dynamodb:PutItem, GetItem and DeleteItem on the table",
-        ),
-    }
+    let Err(error) = proved else {
+        report.right(&format!(
+            "table: {what} was written, read back, opened and deleted"
+        ));
+        return true;
+    };
+    let mend = match &error {
+        StoreError::Unavailable { .. } => "check the network, and the table's capacity",
+        _ => "these credentials need dynamodb:PutItem, GetItem and DeleteItem on the table",
+    };
+    report.wrong(&format!("table: {}", with_causes(&error)), mend);
+    false
 }

@@ -76,7 +76,7 @@ impl Code2Session {
             .tokens
             .merchant_token(&self.alipay, caller, auth_app_id)
             .await?;
-        Ok(call.with_field("app_auth_token", token.expose_secret()))
+        Ok(call.with_field("app_auth_token", token.token.expose_secret()))
     }
 
     /// The exchange itself, by the one who holds the claim.

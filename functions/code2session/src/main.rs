@@ -7,5 +7,5 @@ use function_kit::run;
 use function_tokens::Tokens;
 
 fn main() -> ExitCode {
-    run(Tokens::from_environment(), Code2Session::new)
+    run(Tokens::keeping_from_environment(), Code2Session::new)
 }

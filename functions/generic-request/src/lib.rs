@@ -5,16 +5,15 @@ mod input;
 
 use alipay_gateway::{Call, GatewayError, Refusal, Reply};
 use function_kit::{Alipay, Caller, Failure, Function, Success};
-use function_tokens::{Merchant, Tokens};
-use secrecy::{ExposeSecret, SecretString};
+use function_tokens::{
+    AccessToken, Tokens, User, is_refused_merchant_token, is_refused_user_token,
+};
+use secrecy::ExposeSecret;
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 use serde_json::value::RawValue;
 
 pub use input::Input;
-
-/// The parameter that makes a call one for a merchant.
-const APP_AUTH_TOKEN: &str = "app_auth_token";
 
 /// The function.
 #[derive(Debug, Clone)]
@@ -49,13 +48,9 @@ impl GenericRequest {
         Self { alipay, tokens }
     }
 
-    /// The call, with the stored tokens of the merchant and the user where the caller names them.
-    async fn prepare(&self, input: &Input, caller: &Caller) -> Result<Call, Failure> {
-        let mut call = Call::new(&*input.method);
-        call.biz_content.clone_from(&input.data.biz_content);
-        call.fields.clone_from(&input.data.fields);
-        call.repeatable = input.method.only_reads();
-        let merchant_token = match &input.auth_app_id {
+    /// The stored tokens that the caller names: of a merchant, of a user (of the merchant's app where the call is for one), of both.
+    async fn stored_tokens(&self, input: &Input, caller: &Caller) -> Result<Stored, Failure> {
+        let merchant = match &input.auth_app_id {
             None => None,
             Some(auth_app_id) => Some(
                 self.tokens
@@ -63,68 +58,117 @@ impl GenericRequest {
                     .await?,
             ),
         };
-        if let Some(token) = self
-            .user_token(input, caller, merchant_token.as_ref())
-            .await?
-        {
-            call = call.with_field("auth_token", token.expose_secret());
-        }
-        if let Some(token) = &merchant_token {
-            call = call.with_field(APP_AUTH_TOKEN, token.expose_secret());
-        }
-        Ok(call)
+        let user = match input.user() {
+            None => None,
+            Some(user) => Some(
+                self.tokens
+                    .user_access_token(&self.alipay, caller, &user)
+                    .await?,
+            ),
+        };
+        Ok(Stored { merchant, user })
     }
 
-    /// The token of the named user: of the merchant's app where the call is for one, else of the app itself.
-    async fn user_token(
+    /// Another token in place of the one that Alipay did not accept; `None` when the refusal is about none of the stored ones.
+    async fn replaced(
         &self,
+        stored: &Stored,
+        refusal: &Refusal,
         input: &Input,
         caller: &Caller,
-        merchant_token: Option<&SecretString>,
-    ) -> Result<Option<SecretString>, Failure> {
-        let Some(openid) = &input.openid else {
-            return Ok(None);
-        };
-        let scope = input.scope.as_deref();
-        let token = match (&input.auth_app_id, merchant_token) {
-            (Some(auth_app_id), Some(app_auth_token)) => {
-                let merchant = Merchant {
-                    auth_app_id,
-                    app_auth_token,
-                };
-                self.tokens
-                    .merchants_user_access_token(&self.alipay, caller, merchant, openid, scope)
-                    .await?
-            }
-            _ => {
-                self.tokens
-                    .user_access_token(&self.alipay, caller, openid, scope)
-                    .await?
-            }
-        };
-        Ok(Some(token))
+    ) -> Result<Option<Stored>, Failure> {
+        if let (Some(refused), Some(auth_app_id)) = (&stored.merchant, &input.auth_app_id)
+            && is_refused_merchant_token(refusal)
+        {
+            let merchant = self
+                .tokens
+                .replaced_merchant_token(&self.alipay, caller, auth_app_id, refused)
+                .await?;
+            return Ok(Some(Stored {
+                merchant: Some(merchant),
+                user: stored.user.clone(),
+            }));
+        }
+        if let (Some(refused), Some(user)) = (&stored.user, input.user())
+            && is_refused_user_token(refusal)
+        {
+            let user = self
+                .tokens
+                .replaced_user_token(&self.alipay, caller, &user, refused)
+                .await?;
+            return Ok(Some(Stored {
+                merchant: stored.merchant.clone(),
+                user: Some(user),
+            }));
+        }
+        Ok(None)
     }
 
-    /// Makes the call. A merchant's stored token that Alipay does not accept is refreshed, and the call made once more: its time
-    /// says little, and a call with a refused token was not executed.
-    async fn send(&self, mut call: Call, input: &Input, caller: &Caller) -> Result<Reply, Failure> {
-        let sent = self.alipay.call(&caller.app, &call, caller.deadline).await;
-        let auth_app_id = match (&sent, &input.auth_app_id) {
-            (Err(GatewayError::Refused(refusal)), Some(auth_app_id))
-                if is_refused_merchant_token(refusal) =>
-            {
-                auth_app_id
-            }
-            _ => return sent.map_err(|error| Failure::of_call(error, &call)),
+    /// Makes the call. With a stored token that Alipay did not accept it was not executed, and is made once more with another.
+    async fn send(&self, input: &Input, caller: &Caller) -> Result<Reply, Failure> {
+        let stored = self.stored_tokens(input, caller).await?;
+        match self.send_with(&stored, input, caller).await? {
+            Ok(reply) => Ok(reply),
+            // There is no third call, but what Alipay says of the other token is told and noted too.
+            Err((other, _)) => self
+                .send_with(&other, input, caller)
+                .await?
+                .map_err(|(_, refused)| refused),
+        }
+    }
+
+    /// Makes the call once. Where a stored token was not accepted and there is another: the other, and the refusal.
+    async fn send_with(
+        &self,
+        stored: &Stored,
+        input: &Input,
+        caller: &Caller,
+    ) -> Result<Result<Reply, (Stored, Failure)>, Failure> {
+        let call = input.call(stored);
+        let error = match self.alipay.call(&caller.app, &call, caller.deadline).await {
+            Ok(reply) => return Ok(Ok(reply)),
+            Err(error) => error,
         };
-        let refused = call.fields.get(APP_AUTH_TOKEN);
-        let refused = refused.map(|token| SecretString::from(token.as_str()));
-        let token = self
-            .tokens
-            .refresh_merchant_token(&self.alipay, caller, auth_app_id, refused.as_ref())
-            .await?;
-        call = call.with_field(APP_AUTH_TOKEN, token.expose_secret());
-        self.alipay.answer_to(caller, &call).await
+        let replaced = match &error {
+            GatewayError::Refused(refusal) => self.replaced(stored, refusal, input, caller).await?,
+            _ => None,
+        };
+        let refused = Failure::of_call(error, &call);
+        match replaced {
+            Some(other) => Ok(Err((other, refused))),
+            None => Err(refused),
+        }
+    }
+}
+
+/// The stored tokens that go with a call.
+struct Stored {
+    merchant: Option<AccessToken>,
+    user: Option<AccessToken>,
+}
+
+impl Input {
+    /// The user whose token goes with the call.
+    fn user(&self) -> Option<User<'_>> {
+        self.openid.as_deref().map(|openid| User {
+            openid,
+            scope: self.scope.as_deref(),
+            auth_app_id: self.auth_app_id.as_deref(),
+        })
+    }
+
+    fn call(&self, stored: &Stored) -> Call {
+        let mut call = Call::new(&*self.method);
+        call.biz_content.clone_from(&self.data.biz_content);
+        call.fields.clone_from(&self.data.fields);
+        call.repeatable = self.method.only_reads();
+        if let Some(token) = &stored.user {
+            call = call.with_field("auth_token", token.token.expose_secret());
+        }
+        if let Some(token) = &stored.merchant {
+            call = call.with_field("app_auth_token", token.token.expose_secret());
+        }
+        call
     }
 }
 
@@ -141,17 +185,9 @@ impl Function for GenericRequest {
             )));
         }
         input.check_tokens()?;
-        let call = self.prepare(&input, caller).await?;
-        let reply = self.send(call, &input, caller).await?;
+        let reply = self.send(&input, caller).await?;
         Ok(Success::new(input.success_text(), fields(&reply)?))
     }
-}
-
-fn is_refused_merchant_token(refusal: &Refusal) -> bool {
-    matches!(
-        refusal.sub_code.as_deref(),
-        Some("aop.invalid-app-auth-token" | "aop.app-auth-token-time-out")
-    )
 }
 
 fn fields(reply: &Reply) -> Result<Fields, Failure> {

@@ -7,5 +7,5 @@ use function_tokens::Tokens;
 use generic_request::GenericRequest;
 
 fn main() -> ExitCode {
-    run(Tokens::from_environment(), GenericRequest::new)
+    run(Tokens::reading_from_environment(), GenericRequest::new)
 }

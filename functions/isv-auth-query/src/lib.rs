@@ -39,12 +39,15 @@ impl Function for IsvAuthQuery {
         input: Input,
         caller: &Caller,
     ) -> Result<Success<AppAuthorization>, Failure> {
-        let token = self
+        let reply = self
             .tokens
-            .merchant_token(&self.alipay, caller, &input.auth_app_id)
+            .answer_for_merchant(
+                &self.alipay,
+                caller,
+                &input.auth_app_id,
+                query_app_auth_token,
+            )
             .await?;
-        let call = query_app_auth_token(&token)?;
-        let reply = self.alipay.answer_to(caller, &call).await?;
         Ok(Success::new("ok", reply.parse()?))
     }
 }

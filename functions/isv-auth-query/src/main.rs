@@ -7,5 +7,5 @@ use function_tokens::Tokens;
 use isv_auth_query::IsvAuthQuery;
 
 fn main() -> ExitCode {
-    run(Tokens::from_environment(), IsvAuthQuery::new)
+    run(Tokens::reading_from_environment(), IsvAuthQuery::new)
 }

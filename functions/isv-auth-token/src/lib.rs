@@ -135,7 +135,7 @@ impl IsvAuthToken {
     ) -> Result<Fields, Failure> {
         let token = self
             .tokens
-            .refresh_merchant_token(&self.alipay, caller, auth_app_id, None)
+            .refresh_merchant_token(&self.alipay, caller, auth_app_id)
             .await?;
         Ok(Fields {
             authorizations: vec![Granted {
@@ -143,7 +143,7 @@ impl IsvAuthToken {
                 user_id: None,
                 expires_in: None,
                 re_expires_in: None,
-                app_auth_token: need_key.then(|| token.expose_secret().to_owned()),
+                app_auth_token: need_key.then(|| token.token.expose_secret().to_owned()),
                 app_refresh_token: None,
             }],
             replayed: false,

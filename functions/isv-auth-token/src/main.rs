@@ -7,5 +7,5 @@ use function_tokens::Tokens;
 use isv_auth_token::IsvAuthToken;
 
 fn main() -> ExitCode {
-    run(Tokens::from_environment(), IsvAuthToken::new)
+    run(Tokens::keeping_from_environment(), IsvAuthToken::new)
 }

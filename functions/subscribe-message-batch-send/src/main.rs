@@ -7,5 +7,8 @@ use function_tokens::Tokens;
 use subscribe_message_batch_send::SubscribeMessageBatchSend;
 
 fn main() -> ExitCode {
-    run(Tokens::from_environment(), SubscribeMessageBatchSend::new)
+    run(
+        Tokens::answering_from_environment(),
+        SubscribeMessageBatchSend::new,
+    )
 }

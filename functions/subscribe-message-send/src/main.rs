@@ -7,5 +7,8 @@ use function_tokens::Tokens;
 use subscribe_message_send::SubscribeMessageSend;
 
 fn main() -> ExitCode {
-    run(Tokens::from_environment(), SubscribeMessageSend::new)
+    run(
+        Tokens::answering_from_environment(),
+        SubscribeMessageSend::new,
+    )
 }

@@ -5,7 +5,7 @@ mod input;
 use alipay_gateway::methods::{self, user_info};
 use function_kit::checked::{OpenId, UserIdKind};
 use function_kit::{Alipay, Caller, Failure, Function, Outcome, Success};
-use function_tokens::Tokens;
+use function_tokens::{Tokens, User};
 use serde::Serialize;
 
 pub use input::Input;
@@ -48,13 +48,15 @@ impl Function for UserInfo {
     type Fields = Fields;
 
     async fn call(&self, input: Input, caller: &Caller) -> Result<Success<Fields>, Failure> {
-        let scope = input.scope.as_deref();
-        let token = self
+        let user = User {
+            openid: &input.openid,
+            scope: input.scope.as_deref(),
+            auth_app_id: None,
+        };
+        let reply = self
             .tokens
-            .user_access_token(&self.alipay, caller, &input.openid, scope)
+            .answer_for_user(&self.alipay, caller, &user, user_info)
             .await?;
-        let call = user_info(&token);
-        let reply = self.alipay.answer_to(caller, &call).await?;
         let profile: methods::UserInfo = reply.parse()?;
         check_same_user(&input.openid, &profile)?;
         Ok(Success::new("ok", fields(&input.openid, profile)))

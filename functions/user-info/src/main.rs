@@ -7,5 +7,5 @@ use function_tokens::Tokens;
 use user_info::UserInfo;
 
 fn main() -> ExitCode {
-    run(Tokens::from_environment(), UserInfo::new)
+    run(Tokens::reading_from_environment(), UserInfo::new)
 }

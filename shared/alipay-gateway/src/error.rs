@@ -1,5 +1,11 @@
+mod trace_id;
+
 use std::error::Error;
 use std::fmt;
+
+use secrecy::{ExposeSecret, SecretString};
+
+pub use trace_id::TraceId;
 
 /// How a call can fail. Each variant is an outcome that a caller may act on.
 #[derive(Debug, thiserror::Error)]
@@ -51,8 +57,8 @@ pub enum GatewayError {
 }
 
 /// Alipay's own error. `Display` and `Debug` leave `sub_msg` out, because signature errors echo the whole signed text in it, with
-/// its codes and tokens.
-#[derive(Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize, thiserror::Error)]
+/// its codes and tokens, and never show a token. What is kept or sent of it (its serialised form) has no token either.
+#[derive(Clone, Default, serde::Serialize, serde::Deserialize, thiserror::Error)]
 #[error("{code} {}", sub_code.as_deref().unwrap_or("without sub_code"))]
 pub struct Refusal {
     /// The gateway's code, such as `40002`. Protocol V3 has no such number: there it is the one that V2 answers in the same case.
@@ -63,13 +69,19 @@ pub struct Refusal {
     pub msg: String,
     /// Text for `sub_code`. Its wording is not stable, and it may quote the request.
     pub sub_msg: Option<String>,
-    /// The header `trace_id` (in V3 `alipay-trace-id`), which Alipay's support asks for. Boxed, because every `Result` on the way carries
-    /// the space for a refusal.
-    pub trace_id: Option<Box<str>>,
+    /// The header `trace_id` (in V3 `alipay-trace-id`), which Alipay's support asks for. Small, because every `Result` on the way
+    /// carries the space for a refusal.
+    pub trace_id: Option<TraceId>,
     /// Whether the refusal came with a signature, and the signature was right: then the configured key of Alipay's is the right
     /// one, or in certificate mode the configured certificate, or a newer one of the same name and roots. Many errors are unsigned, so `false` says nothing about the key.
     #[serde(default)]
     pub verified: bool,
+    /// The refresh token that took the place of the one in the call. Only with `isv.refreshed-token-invalid` of
+    /// `alipay.system.oauth.token`, where it means that Alipay has refreshed the pair already and wants the newer token, and of
+    /// `alipay.open.auth.token.app`, of which no document says it. Where the refusal is not [`verified`](Self::verified) it is one
+    /// more token to try, and nothing that may replace a kept one. At most 512 ASCII characters. Boxed for the same reason as above.
+    #[serde(skip)]
+    pub refresh_token: Option<Box<SecretString>>,
 }
 
 impl fmt::Debug for Refusal {
@@ -82,8 +94,37 @@ impl fmt::Debug for Refusal {
             .field("has_sub_msg", &self.sub_msg.is_some())
             .field("trace_id", &self.trace_id)
             .field("verified", &self.verified)
+            .field("has_refresh_token", &self.refresh_token.is_some())
             .finish()
     }
+}
+
+/// By hand, because a [`SecretString`] has no equality of its own.
+impl PartialEq for Refusal {
+    fn eq(&self, other: &Self) -> bool {
+        let Self {
+            code,
+            sub_code,
+            msg,
+            sub_msg,
+            trace_id,
+            verified,
+            refresh_token,
+        } = self;
+        *code == other.code
+            && *sub_code == other.sub_code
+            && *msg == other.msg
+            && *sub_msg == other.sub_msg
+            && *trace_id == other.trace_id
+            && *verified == other.verified
+            && exposed(refresh_token.as_deref()) == exposed(other.refresh_token.as_deref())
+    }
+}
+
+impl Eq for Refusal {}
+
+fn exposed(token: Option<&SecretString>) -> Option<&str> {
+    token.map(ExposeSecret::expose_secret)
 }
 
 impl Refusal {

@@ -24,7 +24,7 @@ pub use app::{
 pub use call::Call;
 pub use client::{Clock, Gateway, SetUpError};
 pub use deadline::Deadline;
-pub use error::{GatewayError, Refusal};
+pub use error::{GatewayError, Refusal, TraceId};
 pub use front_end_data::{FrontEndContent, FrontEndData, FrontEndDataError, OpeningFault};
 pub use hints::hint;
 pub use key_needed::KeyNeeded;

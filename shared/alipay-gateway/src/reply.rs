@@ -3,6 +3,7 @@
 mod charset;
 mod ciphertext;
 mod echo;
+mod newer_refresh_token;
 mod signature;
 mod status;
 mod unverified;

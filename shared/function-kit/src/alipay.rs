@@ -293,6 +293,17 @@ impl Alipay {
             .map_err(|error| Failure::of_call(error, call))
     }
 
+    /// The app of this id, for calls that nobody asked for, such as the scheduled refresh of a stored token; `None` where it is
+    /// not configured.
+    pub fn app_for_upkeep(&self, app_id: &str) -> Option<SelectedApp> {
+        let settings = self.apps().get(Some(app_id)).cloned()?;
+        Some(SelectedApp {
+            settings,
+            own_key: None,
+            need_encrypt: None,
+        })
+    }
+
     /// The configured app ids, the default one first.
     pub fn app_ids(&self) -> Vec<String> {
         let apps = self.apps();

@@ -148,7 +148,7 @@ impl Outcome {
                 "check alipayPublicKey of this app (in certificate mode alipayCert and alipayRootCert, for encrypted calls aesKey): it must be what the console shows now, and Alipay's, not the app's own; `dev-server doctor` tells which it is".to_owned(),
             ),
             Self::TemporarilyUnavailable { advice, .. } if !advice.is_empty() => Some(advice.clone()),
-            Self::Reauthorize => Some("let the user log in again (my.getAuthCode, auth.code2Session)".to_owned()),
+            Self::Reauthorize => Some("let the user log in again (my.getAuthCode, auth.code2Session); for the profile with the scope auth_user".to_owned()),
             Self::MerchantReauthorize => Some("let the merchant authorise the app again (isv.getAuthLink, isv.getAuthToken)".to_owned()),
             Self::UnknownApp => Some("appid must be one of the configured apps; leave it out for the default app".to_owned()),
             _ => None,

@@ -108,7 +108,10 @@ impl<F: Function> Service<F> {
 }
 
 /// Reads arguments; what is wrong is said with the field's path.
-fn parse<T: DeserializeOwned>(arguments: &str) -> Result<T, Failure> {
+///
+/// # Errors
+/// `invalid_argument`, with the field and the rule and never the value.
+pub fn parse<T: DeserializeOwned>(arguments: &str) -> Result<T, Failure> {
     typed_json::parse(arguments).map_err(|Misfit { path, rule }| {
         let field = if path.is_empty() { "body" } else { &path };
         Failure::invalid(field, rule)
@@ -135,22 +138,42 @@ impl<F: Function> Handler for Service<F> {
                 let opened = open(event);
                 let door = opened.door;
                 let answer = self.answer(opened, &invocation).await;
-                let duration_ms = started.elapsed().map_or(0, |elapsed| {
-                    u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
-                });
-                match answer {
-                    Ok(answer) => {
-                        tracing::info!(outcome = "ok", ?door, duration_ms, "answered");
-                        answer.through(door)
-                    }
-                    Err(failure) => {
-                        log_failure(&failure, door, duration_ms);
-                        Answer::failure(&failure, &invocation.request_id).through(door)
-                    }
-                }
+                finish(answer, door, &invocation.request_id, started)
             }
             .instrument(span),
         )
+    }
+}
+
+/// Logs the answer to a direct invoke that began at `started` and puts it into its envelope: for a [`Handler`] that takes other
+/// events than a [`Function`] does.
+pub fn answer_directly<Fields: Serialize>(
+    answer: Result<Success<Fields>, Failure>,
+    request_id: &str,
+    started: SystemTime,
+) -> Box<RawValue> {
+    let answer = answer.and_then(|success| Answer::success(&success));
+    finish(answer, Door::Direct, request_id, started)
+}
+
+fn finish(
+    answer: Result<Answer, Failure>,
+    door: Door,
+    request_id: &str,
+    started: SystemTime,
+) -> Box<RawValue> {
+    let duration_ms = started.elapsed().map_or(0, |elapsed| {
+        u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
+    });
+    match answer {
+        Ok(answer) => {
+            tracing::info!(outcome = "ok", ?door, duration_ms, "answered");
+            answer.through(door)
+        }
+        Err(failure) => {
+            log_failure(&failure, door, duration_ms);
+            Answer::failure(&failure, request_id).through(door)
+        }
     }
 }
 

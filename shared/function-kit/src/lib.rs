@@ -26,7 +26,9 @@ pub use envelope::Success;
 pub use event::{Caller, Door};
 pub use failure::{Failure, Outcome};
 pub use findings::{Finding, Verdict, findings, findings_of};
-pub use function::{Function, Handler, Invocation, Service};
-pub use run::{no_powers, run};
+pub use function::{
+    Function, Handler, Handling, Invocation, Service, answer_directly, parse as parse_arguments,
+};
+pub use run::{no_powers, run, run_handler};
 pub use secrets::read_document;
 pub use settings::{SettingError, StartUpError, required, setting};

@@ -30,6 +30,21 @@ where
     F: Function,
     Build: FnOnce(Alipay, Powers) -> F,
 {
+    run_handler(F::NAME, powers, |alipay, powers| {
+        Service::new(build(alipay.clone(), powers), alipay)
+    })
+}
+
+/// The same for a function that takes other events than callers' arguments: a schedule's, a queue's.
+pub fn run_handler<H, Powers, Build>(
+    name: &'static str,
+    powers: impl Future<Output = Result<Powers, StartUpError>>,
+    build: Build,
+) -> ExitCode
+where
+    H: Handler + 'static,
+    Build: FnOnce(Alipay, Powers) -> H,
+{
     telemetry::start();
     let runtime = match tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -37,7 +52,7 @@ where
     {
         Ok(runtime) => runtime,
         Err(error) => {
-            tracing::error!(function = F::NAME, %error, "the async runtime did not start");
+            tracing::error!(function = name, %error, "the async runtime did not start");
             return ExitCode::FAILURE;
         }
     };
@@ -46,31 +61,32 @@ where
             Ok(ready) => ready,
             Err(error) => {
                 let error = with_causes(&error);
-                tracing::error!(function = F::NAME, error, "the function did not start");
+                tracing::error!(function = name, error, "the function did not start");
                 return ExitCode::FAILURE;
             }
         };
-        serve(Service::new(build(alipay.clone(), powers), alipay)).await
+        serve(build(alipay, powers)).await
     })
 }
 
-async fn serve<F: Function>(service: Service<F>) -> ExitCode {
-    let service = Arc::new(service);
+async fn serve<H: Handler + 'static>(handler: H) -> ExitCode {
+    let name = handler.name();
+    let handler = Arc::new(handler);
     let outcome = lambda_runtime::run(service_fn(move |event: LambdaEvent<Box<RawValue>>| {
-        let service = Arc::clone(&service);
+        let handler = Arc::clone(&handler);
         async move {
             let invocation = Invocation {
                 request_id: event.context.request_id,
                 deadline: Deadline::from_unix_millis(event.context.deadline),
             };
-            Ok::<_, std::convert::Infallible>(service.handle(event.payload.get(), invocation).await)
+            Ok::<_, std::convert::Infallible>(handler.handle(event.payload.get(), invocation).await)
         }
     }))
     .await;
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            tracing::error!(function = F::NAME, %error, "the Lambda runtime ended");
+            tracing::error!(function = name, %error, "the Lambda runtime ended");
             ExitCode::FAILURE
         }
     }

@@ -2,32 +2,40 @@ use std::fmt;
 use std::time::SystemTime;
 
 use alipay_gateway::methods::UserGrant;
+use alipay_gateway::{Call, GatewayError, Refusal, Reply};
 use aws_sdk_dynamodb::Client;
 use function_kit::{
     Alipay, Caller, Failure, SettingError, StartUpError, aws_settings, read_document, required,
+    setting,
 };
 use secrecy::SecretString;
 use serde::Serialize;
 use token_store::{
-    ClaimToken, Completion, FirstAnswers, Grant, Keyring, StoreError, TokenKey, TokenKind,
-    TokenStore, WallTime,
+    AccessToken, ClaimToken, Completion, DueShards, DueShardsError, FirstAnswers, Grant, Keyring,
+    Replacement, StoreError, TokenKey, TokenKeys, TokenKind, TokenStore, WallTime,
 };
 
 use crate::failure::store_failure;
 use crate::once::kept_text;
-use crate::refresh::{GatewayRefresher, stored_form};
+use crate::refresh::{RenewalBy, stored_form};
+use crate::refresh_function::RefreshFunction;
 
 const TABLE: &str = "TOKEN_TABLE";
 const KEYS_FILE: &str = "TOKEN_KEYS_FILE";
 const KEYS_SECRET: &str = "TOKEN_KEYS_SECRET";
+const REFRESH_KEYS_FILE: &str = "REFRESH_TOKEN_KEYS_FILE";
+const REFRESH_KEYS_SECRET: &str = "REFRESH_TOKEN_KEYS_SECRET";
+const DUE_SHARDS: &str = "DUE_SHARDS";
 /// The row of a login that named no scope.
-const DEFAULT_SCOPE: &str = "default";
+pub(crate) const DEFAULT_SCOPE: &str = "default";
 
 /// The table of tokens and first answers, with the keyring that seals what is in it.
 #[derive(Clone)]
 pub struct Tokens {
     pub(crate) store: TokenStore,
     pub(crate) answers: FirstAnswers,
+    /// Who refreshes for this process; `None` where it does that itself.
+    pub(crate) refresh_function: Option<RefreshFunction>,
 }
 
 /// A login to be kept.
@@ -45,13 +53,16 @@ pub struct Login<'a> {
     pub asked_at: SystemTime,
 }
 
-/// A merchant's app that an ISV's app acts for.
+/// A user whose stored token is meant.
 #[derive(Debug, Clone, Copy)]
-pub struct Merchant<'a> {
-    /// The merchant's app.
-    pub auth_app_id: &'a str,
-    /// The token to act for it.
-    pub app_auth_token: &'a SecretString,
+pub struct User<'a> {
+    /// The user's id for the app.
+    pub openid: &'a str,
+    /// The row of tokens, as in the [`Login`].
+    pub scope: Option<&'a str>,
+    /// The merchant's app that the user logged in to, as in the [`Login`]. Tokens that the merchant's app was given without the
+    /// ISV are others.
+    pub auth_app_id: Option<&'a str>,
 }
 
 impl fmt::Debug for Tokens {
@@ -61,25 +72,92 @@ impl fmt::Debug for Tokens {
 }
 
 impl Tokens {
-    /// In `table`, sealed by `keyring`.
-    pub fn new(client: Client, table: impl Into<String>, keyring: Keyring) -> Self {
-        let store = TokenStore::new(client, table, keyring);
-        let answers = store.first_answers();
-        Self { store, answers }
+    /// In `table`, for a process that stores pairs and refreshes them itself.
+    pub fn keeping(
+        client: Client,
+        table: impl Into<String>,
+        keys: TokenKeys,
+        shards: DueShards,
+    ) -> Self {
+        Self::with(client, table.into(), keys, shards, None)
     }
 
-    /// From the environment: `TOKEN_TABLE`, `TOKEN_KEYS_FILE` or `TOKEN_KEYS_SECRET`, and the AWS SDKs' own names
+    /// In `table`, for a process that only reads access tokens and has them refreshed by `refresh_function`.
+    pub fn reading(
+        client: Client,
+        table: impl Into<String>,
+        keyring: Keyring,
+        refresh_function: RefreshFunction,
+    ) -> Self {
+        let keys = TokenKeys::for_reading(keyring);
+        let shards = DueShards::default();
+        Self::with(client, table.into(), keys, shards, Some(refresh_function))
+    }
+
+    fn with(
+        client: Client,
+        table: String,
+        keys: TokenKeys,
+        shards: DueShards,
+        refresh_function: Option<RefreshFunction>,
+    ) -> Self {
+        let store = TokenStore::new(client, table, keys, shards);
+        let answers = store.first_answers();
+        Self {
+            store,
+            answers,
+            refresh_function,
+        }
+    }
+
+    /// From the environment, for a function that stores pairs or refreshes them: `TOKEN_TABLE`, `TOKEN_KEYS_FILE` or
+    /// `TOKEN_KEYS_SECRET`, `REFRESH_TOKEN_KEYS_FILE` or `REFRESH_TOKEN_KEYS_SECRET`, `DUE_SHARDS`, and the AWS SDKs' own names
     /// (`AWS_REGION`, credentials, `AWS_ENDPOINT_URL_DYNAMODB`).
     ///
     /// # Errors
     /// Names the setting that is wrong.
-    pub async fn from_environment() -> Result<Self, StartUpError> {
-        let table = required(TABLE)?;
-        let client = Client::new(&aws_settings("AWS_ENDPOINT_URL_DYNAMODB")?);
-        let document = read_document(KEYS_FILE, KEYS_SECRET).await?;
-        let keyring = Keyring::from_json(&document)
-            .map_err(|error| SettingError::new(KEYS_FILE, format!("(or {KEYS_SECRET}) {error}")))?;
-        Ok(Self::new(client, table, keyring))
+    pub async fn keeping_from_environment() -> Result<Self, StartUpError> {
+        let (client, table) = table_settings()?;
+        let (access, refresh) = tokio::try_join!(
+            keyring(KEYS_FILE, KEYS_SECRET),
+            keyring(REFRESH_KEYS_FILE, REFRESH_KEYS_SECRET)
+        )?;
+        let shards = match setting(DUE_SHARDS) {
+            None => DueShards::default(),
+            Some(text) => text.parse().map_err(|error: DueShardsError| {
+                SettingError::new(DUE_SHARDS, error.to_string())
+            })?,
+        };
+        let keys = TokenKeys::for_keeping(access, refresh);
+        Ok(Self::keeping(client, table, keys, shards))
+    }
+
+    /// From the environment, for a function that only reads access tokens: `TOKEN_TABLE`, `TOKEN_KEYS_FILE` or
+    /// `TOKEN_KEYS_SECRET`, `REFRESH_FUNCTION`, and the AWS SDKs' own names (also `AWS_ENDPOINT_URL_LAMBDA`).
+    ///
+    /// # Errors
+    /// Names the setting that is wrong.
+    pub async fn reading_from_environment() -> Result<Self, StartUpError> {
+        let (client, table) = table_settings()?;
+        let refresh_function = RefreshFunction::from_environment()?;
+        let access = keyring(KEYS_FILE, KEYS_SECRET).await?;
+        Ok(Self::reading(client, table, access, refresh_function))
+    }
+
+    /// From the environment, for a function that keeps first answers and no tokens: `TOKEN_TABLE`, `TOKEN_KEYS_FILE` or
+    /// `TOKEN_KEYS_SECRET`, and the AWS SDKs' own names.
+    ///
+    /// # Errors
+    /// Names the setting that is wrong.
+    pub async fn answering_from_environment() -> Result<Self, StartUpError> {
+        let (client, table) = table_settings()?;
+        let keys = TokenKeys::for_reading(keyring(KEYS_FILE, KEYS_SECRET).await?);
+        Ok(Self::with(client, table, keys, DueShards::default(), None))
+    }
+
+    /// The store behind it: for the sweep, which looks for due rows, and for rescued pairs.
+    pub fn store(&self) -> &TokenStore {
+        &self.store
     }
 
     /// Keeps what a login granted, and with it `answer` as the first answer of `claim`: both or neither. Only when the claim was
@@ -139,53 +217,134 @@ impl Tokens {
         &self,
         alipay: &Alipay,
         caller: &Caller,
-        openid: &str,
-        scope: Option<&str>,
-    ) -> Result<SecretString, Failure> {
-        let key = user_key(caller.app.id(), None, openid, scope);
-        self.live_token(&key, alipay, caller, None).await
+        user: &User<'_>,
+    ) -> Result<AccessToken, Failure> {
+        let key = user.key(caller.app.id());
+        self.live(&key, alipay, caller).await.map_err(store_failure)
     }
 
-    /// The live access token of a user of a merchant's app, for whom the ISV acts with `app_auth_token`: the one that a
-    /// [`Login`] with this `auth_app_id` kept. Tokens that the merchant's app was given without the ISV are others.
+    /// Makes a call with a user's stored token; once more with another where Alipay did not accept that one, which it says of calls
+    /// that it did not execute.
     ///
     /// # Errors
-    /// As [`Tokens::user_access_token`].
-    pub async fn merchants_user_access_token(
+    /// As [`Tokens::user_access_token`]; what the call itself ends with.
+    pub async fn answer_for_user(
         &self,
         alipay: &Alipay,
         caller: &Caller,
-        merchant: Merchant<'_>,
-        openid: &str,
-        scope: Option<&str>,
-    ) -> Result<SecretString, Failure> {
-        let key = user_key(caller.app.id(), Some(merchant.auth_app_id), openid, scope);
-        let token = Some(merchant.app_auth_token);
-        self.live_token(&key, alipay, caller, token).await
+        user: &User<'_>,
+        call_with: impl Fn(&SecretString) -> Call + Send + Sync,
+    ) -> Result<Reply, Failure> {
+        let token = self.user_access_token(alipay, caller, user).await?;
+        let call = call_with(&token.token);
+        match alipay.call(&caller.app, &call, caller.deadline).await {
+            Err(GatewayError::Refused(refusal)) if is_refused_user_token(&refusal) => {
+                let token = self
+                    .replaced_user_token(alipay, caller, user, &token)
+                    .await?;
+                let call = call_with(&token.token);
+                match alipay.call(&caller.app, &call, caller.deadline).await {
+                    // There is no third call, but what Alipay says is told and noted.
+                    Err(GatewayError::Refused(refusal)) if is_refused_user_token(&refusal) => {
+                        self.replaced_user_token(alipay, caller, user, &token)
+                            .await?;
+                        Err(GatewayError::Refused(refusal).into())
+                    }
+                    answer => answer.map_err(|error| Failure::of_call(error, &call)),
+                }
+            }
+            answer => answer.map_err(|error| Failure::of_call(error, &call)),
+        }
     }
 
-    async fn live_token(
+    /// Another token in place of `refused`, which Alipay did not accept for the user ([`is_refused_user_token`]). The call may be
+    /// made once more with it.
+    ///
+    /// # Errors
+    /// As [`Tokens::user_access_token`]: `reauthorize` when there is no other.
+    pub async fn replaced_user_token(
+        &self,
+        alipay: &Alipay,
+        caller: &Caller,
+        user: &User<'_>,
+        refused: &AccessToken,
+    ) -> Result<AccessToken, Failure> {
+        let key = user.key(caller.app.id());
+        self.replaced(&key, alipay, caller, refused)
+            .await
+            .map_err(store_failure)
+    }
+
+    pub(crate) async fn live(
         &self,
         key: &TokenKey,
         alipay: &Alipay,
         caller: &Caller,
-        app_auth_token: Option<&SecretString>,
-    ) -> Result<SecretString, Failure> {
-        let clock = || WallTime::from(alipay.now());
-        let refresher = GatewayRefresher {
+    ) -> Result<AccessToken, StoreError> {
+        let renewal = RenewalBy {
+            tokens: self,
             alipay,
-            app: caller.app.for_upkeep(),
-            deadline: caller.deadline,
-            app_auth_token,
         };
-        let deadline = WallTime::from_millis(caller.deadline.unix_millis());
-        let access = self
-            .store
-            .access_token(key, &clock, deadline, &refresher)
+        self.store
+            .access_token(key, &clock(alipay), deadline(caller), &renewal)
             .await
-            .map_err(store_failure)?;
-        Ok(access.token)
     }
+
+    pub(crate) async fn replaced(
+        &self,
+        key: &TokenKey,
+        alipay: &Alipay,
+        caller: &Caller,
+        refused: &AccessToken,
+    ) -> Result<AccessToken, StoreError> {
+        let renewal = RenewalBy {
+            tokens: self,
+            alipay,
+        };
+        match self
+            .store
+            .invalidate(key, refused, &clock(alipay), deadline(caller), &renewal)
+            .await?
+        {
+            Replacement::Token(token) => Ok(token),
+            Replacement::Reauthorize => Err(StoreError::Reauthorize),
+        }
+    }
+}
+
+/// Whether Alipay refused the `auth_token` of a call, which it then did not execute. A token of scope `auth_base` is refused so too
+/// where a method wants `auth_user`.
+pub fn is_refused_user_token(refusal: &Refusal) -> bool {
+    matches!(
+        refusal.sub_code.as_deref(),
+        Some("aop.invalid-auth-token" | "aop.auth-token-time-out")
+    )
+}
+
+impl User<'_> {
+    fn key(&self, app_id: &str) -> TokenKey {
+        user_key(app_id, self.auth_app_id, self.openid, self.scope)
+    }
+}
+
+pub(crate) fn clock(alipay: &Alipay) -> impl Fn() -> WallTime + Send + Sync {
+    || WallTime::from(alipay.now())
+}
+
+pub(crate) fn deadline(caller: &Caller) -> WallTime {
+    WallTime::from_millis(caller.deadline.unix_millis())
+}
+
+fn table_settings() -> Result<(Client, String), StartUpError> {
+    let table = required(TABLE)?;
+    let client = Client::new(&aws_settings("AWS_ENDPOINT_URL_DYNAMODB")?);
+    Ok((client, table))
+}
+
+async fn keyring(file: &'static str, secret: &'static str) -> Result<Keyring, StartUpError> {
+    let document = read_document(file, secret).await?;
+    Ok(Keyring::from_json(&document)
+        .map_err(|error| SettingError::new(file, format!("(or {secret}) {error}")))?)
 }
 
 /// Tokens of a merchant's app that an ISV asked for can be refreshed by this ISV only, so they have rows of their own.

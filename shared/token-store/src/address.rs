@@ -1,6 +1,7 @@
 //! The keys of the table: which row belongs to whom.
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use serde::{Deserialize, Serialize};
 
 use crate::dynamo::text;
 use crate::error::StoreError;
@@ -12,7 +13,8 @@ const PARTITION_KEY_BYTES: usize = 2048;
 const SORT_KEY_BYTES: usize = 1024;
 
 /// Whose token it is, and so which of Alipay's rules hold for it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum TokenKind {
     /// A user's token for an app (`alipay.system.oauth.token`). It ends when its time is over, and a refresh ends the old pair.
     User,
@@ -30,9 +32,10 @@ impl TokenKind {
 }
 
 /// The key a token is stored under.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct TokenKey {
     /// The app the token was given to.
+    #[serde(rename = "appid")]
     pub app_id: String,
     /// Whose token it is.
     pub kind: TokenKind,
@@ -40,6 +43,7 @@ pub struct TokenKey {
     pub subject: String,
     /// The granted scopes, separated by commas or spaces; order and repetition do not matter. May
     /// be empty.
+    #[serde(default)]
     pub scopes: String,
 }
 
@@ -84,6 +88,11 @@ impl Address {
         )
     }
 
+    /// Whether what is stored here is certainly over when its time is.
+    pub(crate) fn ends_with_its_time(&self) -> bool {
+        self.kind.is_none_or(TokenKind::ends_with_its_time)
+    }
+
     pub(crate) fn pk(&self) -> AttributeValue {
         text(&self.pk)
     }
@@ -111,7 +120,46 @@ impl Address {
     }
 }
 
+/// What [`TokenKey::from_row`] says of a row that is none of a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the row's keys are not those of a token")]
+pub struct NotATokenRow;
+
 impl TokenKey {
+    /// The key whose row has these keys, as the index of due rows has them.
+    ///
+    /// # Errors
+    /// When they are not of the form that this crate writes.
+    pub fn from_row(pk: &str, sk: &str) -> Result<Self, NotATokenRow> {
+        let mut parts = pk.split('#');
+        let (Some("APP"), Some(app_id), Some(kind), Some(subject), None) = (
+            parts.next(),
+            parts.next(),
+            parts.next(),
+            parts.next(),
+            parts.next(),
+        ) else {
+            return Err(NotATokenRow);
+        };
+        let key = Self {
+            app_id: unescaped(app_id),
+            kind: match kind {
+                "USER" => TokenKind::User,
+                "ISV" => TokenKind::Isv,
+                _ => return Err(NotATokenRow),
+            },
+            subject: unescaped(subject),
+            scopes: unescaped(sk.strip_prefix("SCOPES#").ok_or(NotATokenRow)?),
+        };
+        // Whatever else is written otherwise than by this crate would lead to another row.
+        let address = key.address().map_err(|_| NotATokenRow)?;
+        if address.pk == pk && address.sk == sk {
+            Ok(key)
+        } else {
+            Err(NotATokenRow)
+        }
+    }
+
     /// `APP#<app>#USER#<subject>` and `SCOPES#<scopes>`, the parts escaped so that no two keys
     /// share a row.
     pub(crate) fn address(&self) -> Result<Address, StoreError> {
@@ -156,6 +204,10 @@ fn escaped(part: &str) -> String {
     part.replace('%', "%25").replace('#', "%23")
 }
 
+fn unescaped(part: &str) -> String {
+    part.replace("%23", "#").replace("%25", "%")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -191,6 +243,31 @@ mod tests {
             key("a", TokenKind::User, "b", "").pk,
             key("a", TokenKind::Isv, "b", "").pk
         );
+    }
+
+    #[test]
+    fn a_row_leads_back_to_its_key_and_no_other_does() {
+        for (app_id, kind, subject, scopes) in [
+            ("2021@2022", TokenKind::User, "2088", "default"),
+            ("a#b", TokenKind::Isv, "%25#%", ""),
+            ("a", TokenKind::User, "b", "auth_base,auth_user"),
+        ] {
+            let address = key(app_id, kind, subject, scopes);
+            let found = TokenKey::from_row(&address.pk, &address.sk).unwrap();
+            assert_eq!(found.address().unwrap(), address);
+            assert_eq!(found.subject, subject);
+        }
+        for (pk, sk) in [
+            ("ANSWER#a#b", "FIRST"),
+            ("APP#a#USER#b", "FIRST"),
+            ("APP#a#GROUP#b", "SCOPES#"),
+            ("APP#a#USER#b#c", "SCOPES#"),
+            ("APP##USER#b", "SCOPES#"),
+            ("APP#a#USER#b", "SCOPES#z,a"),
+            ("APP#%41#USER#b", "SCOPES#"),
+        ] {
+            assert_eq!(TokenKey::from_row(pk, sk), Err(NotATokenRow), "{pk} {sk}");
+        }
     }
 
     #[test]

@@ -17,7 +17,7 @@ use uuid::Uuid;
 use crate::address::Address;
 use crate::dynamo::{Item, failed, not_built, number, text};
 use crate::error::StoreError;
-use crate::keyring::Keyring;
+use crate::keys::TokenKeys;
 use crate::record::{
     attribute, corrupt, optional_blob, optional_text, optional_time, required_text, time,
 };
@@ -191,11 +191,11 @@ impl<'a> Completion<'a> {
 impl FirstAnswers {
     /// First answers in `table`, which must have the shape that
     /// [`create_table`](crate::create_table) makes.
-    pub fn new(client: Client, table: impl Into<String>, keyring: Keyring) -> Self {
+    pub fn new(client: Client, table: impl Into<String>, keys: TokenKeys) -> Self {
         Self::in_table(Arc::new(SealedTable {
             client,
             name: table.into(),
-            keyring,
+            keys,
         }))
     }
 
@@ -405,7 +405,7 @@ impl FirstAnswers {
                 let place = address.place(&self.table.name, attribute::ANSWER, 0, owner);
                 let answer = self
                     .table
-                    .keyring
+                    .answer_keyring()
                     .open(
                         &place,
                         required_text(row, attribute::KEY_ID)?,
@@ -453,7 +453,7 @@ fn sealed_answer(
         .address
         .place(&table.name, attribute::ANSWER, 0, &claim.owner);
     let sealed = table
-        .keyring
+        .answer_keyring()
         .seal(&place, answer.as_bytes())
         .map_err(|_| StoreError::Sealing)?;
     Ok(SealedAnswer {

@@ -16,6 +16,9 @@ use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use zeroize::Zeroizing;
 
+use crate::error::StoreError;
+use crate::sealed_pair::SealedText;
+
 /// Version of the sealed form; the first byte of every sealed value and a part of what is
 /// authenticated.
 const FORMAT: u8 = 1;
@@ -34,8 +37,8 @@ const KEY_ID_BYTES: usize = 64;
 /// {"active":"2026-11","keys":{"2026-11":"<base64 of 32 bytes>","2026-10":"<base64 of 32 bytes>"}}
 /// ```
 ///
-/// To rotate, add a key and make it active; rows are sealed anew at their next write. Remove the
-/// old key when no row names it any more. Nonces are random, so replace a key long before it has
+/// To rotate, first add a key wherever the document is used, then make it active: a process that has not the new key yet cannot open
+/// what another has sealed with it. Rows are sealed anew at their next write. Remove the old key when no row names it any more. Nonces are random, so replace a key long before it has
 /// sealed 2³² values.
 ///
 /// Cloning is cheap; `Debug` shows the key ids and nothing else.
@@ -153,6 +156,20 @@ impl Keyring {
         })
     }
 
+    /// Seals a token for `place`.
+    pub(crate) fn seal_text(
+        &self,
+        place: &Place<'_>,
+        token: &SecretString,
+    ) -> Result<SealedText, StoreError> {
+        self.seal(place, token.expose_secret().as_bytes())
+            .map(|sealed| SealedText {
+                key_id: sealed.key_id,
+                bytes: sealed.bytes,
+            })
+            .map_err(|_| StoreError::Sealing)
+    }
+
     /// Opens what was sealed for `place` under `key_id`.
     pub(crate) fn open(
         &self,
@@ -222,7 +239,7 @@ pub(crate) struct SealFailed;
 /// Why a sealed value does not open.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum OpenFailed {
-    #[error("sealed with the key {0}, which is not in TOKEN_KEYS")]
+    #[error("sealed with the key {0}, which this process does not have")]
     UnknownKey(String),
     #[error("sealed in the unknown format {0}")]
     UnknownFormat(u8),

@@ -1,17 +1,18 @@
 //! The stored form of a token: attribute names, and the way from a row to a record and back.
 
 use std::fmt;
-use std::time::Duration;
 
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 
-use crate::address::{Address, TokenKind};
-use crate::dynamo::{Item, number, text};
+use crate::address::Address;
+use crate::due::Life;
+use crate::dynamo::{Item, number};
 use crate::error::StoreError;
 use crate::keyring::Keyring;
-use crate::tokens::Grant;
+use crate::sealed_pair::SealedText;
+use crate::tokens::QUARANTINE;
 use crate::wall_time::WallTime;
 
 /// Names of the attributes in the table. Times are milliseconds since 1970, but for `ttl`.
@@ -20,7 +21,7 @@ pub(crate) mod attribute {
     pub(crate) const SK: &str = "sk";
     /// Seconds since 1970; DynamoDB may remove the row some time after. Never decides anything.
     pub(crate) const TTL: &str = "ttl";
-    /// Which key of the keyring sealed the row's values.
+    /// Which key of the keyring sealed the access token, or the answer.
     pub(crate) const KEY_ID: &str = "key_id";
 
     /// Grows by one with every stored pair.
@@ -30,6 +31,10 @@ pub(crate) mod attribute {
     pub(crate) const STATE: &str = "state";
     pub(crate) const ACCESS_TOKEN: &str = "access_token_sealed";
     pub(crate) const REFRESH_TOKEN: &str = "refresh_token_sealed";
+    pub(crate) const REFRESH_KEY_ID: &str = "refresh_key_id";
+    /// One more refresh token to try for the same generation.
+    pub(crate) const SIBLING_TOKEN: &str = "sibling_token_sealed";
+    pub(crate) const SIBLING_KEY_ID: &str = "sibling_key_id";
     pub(crate) const EXPIRES_AT: &str = "expires_at";
     pub(crate) const REFRESH_EXPIRES_AT: &str = "refresh_expires_at";
     /// Tells a writer whether the row it finds is the one it wrote itself.
@@ -37,6 +42,17 @@ pub(crate) mod attribute {
     pub(crate) const COMMITTED_AT: &str = "committed_at";
     pub(crate) const LEASE_OWNER: &str = "lease_owner";
     pub(crate) const LEASE_UNTIL: &str = "lease_until";
+    /// How many refreshes in a row brought no answer about the token.
+    pub(crate) const ATTEMPTS: &str = "attempts";
+    /// No refresh is tried before this moment.
+    pub(crate) const NOT_BEFORE: &str = "not_before";
+    /// Since when the grant is in doubt.
+    pub(crate) const SUSPECT_SINCE: &str = "suspect_since";
+    /// When its refresh token was first refused: the quarantine counts from here.
+    pub(crate) const REFUSED_SINCE: &str = "refused_since";
+    /// Partition and sort key of the index of due rows; a row without them is not in it.
+    pub(crate) const DUE_SHARD: &str = "due_shard";
+    pub(crate) const DUE_AT: &str = "due_at";
 
     pub(crate) const CLAIM_OWNER: &str = "claim_owner";
     pub(crate) const FINGERPRINT: &str = "fingerprint";
@@ -45,10 +61,6 @@ pub(crate) mod attribute {
     pub(crate) const ANSWER: &str = "answer_sealed";
 }
 
-/// How long a row stays after its last token has expired: long enough to see
-/// afterwards what happened to it.
-const KEPT_AFTER_EXPIRY: Duration = Duration::from_secs(7 * 24 * 3600);
-
 /// Counts the pairs stored under one key: one at the first login, one more with every later login
 /// or refresh.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -56,6 +68,11 @@ pub struct Generation(u64);
 
 impl Generation {
     pub(crate) const FIRST: Self = Self(1);
+
+    /// The generation of that count, as somebody names it who read it before.
+    pub const fn new(count: u64) -> Self {
+        Self(count)
+    }
 
     /// The count.
     pub const fn get(self) -> u64 {
@@ -79,17 +96,18 @@ impl fmt::Display for Generation {
 pub enum State {
     /// As far as is known, good.
     Active,
-    /// A refresh was refused. The access token is served until it expires; a refresh that is still
-    /// on its way, or a new login, makes the grant active again.
+    /// Alipay refused the access token at its use, or a refresh. The access token is served until it expires; a refresh that is still
+    /// on its way, one that succeeds, or a new login makes the grant active again.
     Suspect,
-    /// The user has to log in again. Written by the scheduled refresh.
+    /// The user has to log in again: the refresh token was refused twice with the quarantine between, or is too old.
     Reauthorize,
     /// Withdrawn by the user or by us.
     Revoked,
 }
 
 impl State {
-    pub(crate) const fn as_str(self) -> &'static str {
+    /// As it is stored.
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Active => "active",
             Self::Suspect => "suspect",
@@ -98,7 +116,7 @@ impl State {
         }
     }
 
-    fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         [
             Self::Active,
             Self::Suspect,
@@ -122,14 +140,21 @@ pub(crate) struct TokenRecord {
     pub(crate) committed_at: WallTime,
     /// Until when somebody is refreshing it.
     pub(crate) lease_until: Option<WallTime>,
-    key_id: String,
-    access_token: Blob,
-    refresh_token: Option<Blob>,
+    pub(crate) attempts: u32,
+    pub(crate) not_before: Option<WallTime>,
+    pub(crate) suspect_since: Option<WallTime>,
+    pub(crate) refused_since: Option<WallTime>,
+    /// Where it stands in the index of due rows: partition and time.
+    pub(crate) due: Option<(String, WallTime)>,
+    access_token: SealedText,
+    refresh_token: Option<SealedText>,
+    sibling: Option<SealedText>,
 }
 
 impl TokenRecord {
     pub(crate) fn from_item(address: &Address, item: &Item) -> Result<Self, StoreError> {
         let state = required_text(item, attribute::STATE)?;
+        let due_shard = optional_text(item, attribute::DUE_SHARD)?.map(str::to_owned);
         Ok(Self {
             address: address.clone(),
             generation: Generation(required_number(item, attribute::GENERATION)?),
@@ -140,11 +165,16 @@ impl TokenRecord {
             refresh_expires_at: optional_time(item, attribute::REFRESH_EXPIRES_AT)?,
             committed_at: WallTime::from_millis(required_number(item, attribute::COMMITTED_AT)?),
             lease_until: optional_time(item, attribute::LEASE_UNTIL)?,
-            key_id: required_text(item, attribute::KEY_ID)?.to_owned(),
-            access_token: optional_blob(item, attribute::ACCESS_TOKEN)?
-                .ok_or_else(|| corrupt(attribute::ACCESS_TOKEN, "is missing"))?
-                .clone(),
-            refresh_token: optional_blob(item, attribute::REFRESH_TOKEN)?.cloned(),
+            attempts: optional_number(item, attribute::ATTEMPTS)?
+                .map_or(0, |count| u32::try_from(count).unwrap_or(u32::MAX)),
+            not_before: optional_time(item, attribute::NOT_BEFORE)?,
+            suspect_since: optional_time(item, attribute::SUSPECT_SINCE)?,
+            refused_since: optional_time(item, attribute::REFUSED_SINCE)?,
+            due: due_shard.zip(optional_time(item, attribute::DUE_AT)?),
+            access_token: sealed_text(item, attribute::ACCESS_TOKEN, attribute::KEY_ID)?
+                .ok_or_else(|| corrupt(attribute::ACCESS_TOKEN, "is missing"))?,
+            refresh_token: sealed_text(item, attribute::REFRESH_TOKEN, attribute::REFRESH_KEY_ID)?,
+            sibling: sealed_text(item, attribute::SIBLING_TOKEN, attribute::SIBLING_KEY_ID)?,
         })
     }
 
@@ -156,16 +186,20 @@ impl TokenRecord {
         self.open(keyring, table, attribute::ACCESS_TOKEN, &self.access_token)
     }
 
-    /// The refresh token, where there is one.
-    pub(crate) fn open_refresh_token(
+    /// The refresh tokens in the order in which they are to be tried: the pair's own, and its sibling.
+    pub(crate) fn open_refresh_tokens(
         &self,
         keyring: &Keyring,
         table: &str,
-    ) -> Result<Option<SecretString>, StoreError> {
-        self.refresh_token
-            .as_ref()
-            .map(|sealed| self.open(keyring, table, attribute::REFRESH_TOKEN, sealed))
-            .transpose()
+    ) -> Result<Vec<SecretString>, StoreError> {
+        [
+            (attribute::REFRESH_TOKEN, &self.refresh_token),
+            (attribute::SIBLING_TOKEN, &self.sibling),
+        ]
+        .into_iter()
+        .filter_map(|(field, sealed)| sealed.as_ref().map(|sealed| (field, sealed)))
+        .map(|(field, sealed)| self.open(keyring, table, field, sealed))
+        .collect()
     }
 
     /// Whether there is a refresh token that is good for longer than `now`, as far as its time says anything.
@@ -176,7 +210,35 @@ impl TokenRecord {
 
     /// Whether the token is certainly over when its time is.
     pub(crate) fn ends_with_its_time(&self) -> bool {
-        self.address.kind.is_none_or(TokenKind::ends_with_its_time)
+        self.address.ends_with_its_time()
+    }
+
+    /// What decides when the pair is due.
+    pub(crate) fn life(&self) -> Life {
+        Life {
+            committed_at: self.committed_at,
+            expires_at: self.expires_at,
+            refresh_expires_at: self
+                .refresh_expires_at
+                .filter(|_| self.ends_with_its_time()),
+        }
+    }
+
+    /// When the schedule is to look at the row; `None` when it need not.
+    pub(crate) fn due_at(&self) -> Option<WallTime> {
+        let due = match self.state {
+            State::Active if self.refresh_token.is_some() => self.life().due_at(&self.address),
+            // Somebody has to settle it, however short its life is.
+            State::Suspect => self
+                .refused_since
+                .or(self.suspect_since)
+                .map(|since| since.plus(QUARANTINE)),
+            _ => None,
+        };
+        match (due, self.not_before) {
+            (Some(due), Some(not_before)) => Some(due.max(not_before)),
+            (due, _) => due,
+        }
     }
 
     fn open(
@@ -184,15 +246,29 @@ impl TokenRecord {
         keyring: &Keyring,
         table: &str,
         field: &'static str,
-        sealed: &Blob,
+        sealed: &SealedText,
     ) -> Result<SecretString, StoreError> {
         let place = self
             .address
             .place(table, field, self.generation.get(), &self.grant_id);
         keyring
-            .open(&place, &self.key_id, sealed.as_ref())
+            .open(&place, &sealed.key_id, &sealed.bytes)
             .map_err(|reason| corrupt(field, reason))
     }
+}
+
+fn sealed_text(
+    item: &Item,
+    field: &'static str,
+    key_field: &'static str,
+) -> Result<Option<SealedText>, StoreError> {
+    let Some(sealed) = optional_blob(item, field)? else {
+        return Ok(None);
+    };
+    Ok(Some(SealedText {
+        key_id: required_text(item, key_field)?.to_owned(),
+        bytes: sealed.as_ref().to_vec(),
+    }))
 }
 
 /// What a later write of the same row is conditional on.
@@ -209,70 +285,6 @@ impl Lineage {
             grant_id: required_text(item, attribute::GRANT_ID)?.to_owned(),
             commit_id: required_text(item, attribute::COMMIT_ID)?.to_owned(),
         })
-    }
-}
-
-/// A pair about to be written: sealed for its own generation and grant.
-pub(crate) struct NewPair<'a> {
-    pub(crate) address: &'a Address,
-    pub(crate) generation: Generation,
-    pub(crate) grant_id: &'a str,
-    pub(crate) commit_id: &'a str,
-    pub(crate) committed_at: WallTime,
-    pub(crate) grant: &'a Grant,
-}
-
-impl NewPair<'_> {
-    /// The whole row of an active grant without a lease.
-    pub(crate) fn item(&self, keyring: &Keyring, table: &str) -> Result<Item, StoreError> {
-        let seal = |field, token: &SecretString| {
-            let place = self
-                .address
-                .place(table, field, self.generation.get(), self.grant_id);
-            keyring
-                .seal(&place, token.expose_secret().as_bytes())
-                .map_err(|_| StoreError::Sealing)
-        };
-        let grant = self.grant;
-        let access_token = seal(attribute::ACCESS_TOKEN, &grant.access_token)?;
-        let last_expiry = grant
-            .refresh_expires_at
-            .map_or(grant.expires_at, |end| end.max(grant.expires_at));
-        let mut item: Item = [
-            (attribute::PK, self.address.pk()),
-            (attribute::SK, self.address.sk()),
-            (attribute::GENERATION, number(self.generation.get())),
-            (attribute::GRANT_ID, text(self.grant_id)),
-            (attribute::COMMIT_ID, text(self.commit_id)),
-            (attribute::COMMITTED_AT, time(self.committed_at)),
-            (attribute::STATE, text(State::Active.as_str())),
-            (attribute::EXPIRES_AT, time(grant.expires_at)),
-            // One keyring seals both values, so one key id speaks for both.
-            (attribute::KEY_ID, text(access_token.key_id)),
-            (
-                attribute::ACCESS_TOKEN,
-                AttributeValue::B(Blob::new(access_token.bytes)),
-            ),
-        ]
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), value))
-        .collect();
-        // A row whose token may outlive its time is never removed by the time.
-        if self.address.kind.is_none_or(TokenKind::ends_with_its_time) {
-            let end = last_expiry.plus(KEPT_AFTER_EXPIRY).as_secs_rounded_up();
-            item.insert(attribute::TTL.to_owned(), number(end));
-        }
-        if let Some(token) = &grant.refresh_token {
-            let sealed = seal(attribute::REFRESH_TOKEN, token)?;
-            item.insert(
-                attribute::REFRESH_TOKEN.to_owned(),
-                AttributeValue::B(Blob::new(sealed.bytes)),
-            );
-        }
-        if let Some(end) = grant.refresh_expires_at {
-            item.insert(attribute::REFRESH_EXPIRES_AT.to_owned(), time(end));
-        }
-        Ok(item)
     }
 }
 
@@ -320,9 +332,13 @@ pub(crate) fn optional_time(
     item: &Item,
     field: &'static str,
 ) -> Result<Option<WallTime>, StoreError> {
+    Ok(optional_number(item, field)?.map(WallTime::from_millis))
+}
+
+fn optional_number(item: &Item, field: &'static str) -> Result<Option<u64>, StoreError> {
     match item.get(field) {
         None => Ok(None),
-        Some(_) => required_number(item, field).map(|ms| Some(WallTime::from_millis(ms))),
+        Some(_) => required_number(item, field).map(Some),
     }
 }
 

@@ -11,6 +11,7 @@ use crate::address::Address;
 use crate::dynamo::{failed, number, text};
 use crate::error::StoreError;
 use crate::keyring::Keyring;
+use crate::keys::TokenKeys;
 use crate::record::attribute;
 use crate::sealed_table::SealedTable;
 use crate::wall_time::WallTime;
@@ -33,7 +34,7 @@ pub async fn prove_round_trip(
     let table = SealedTable {
         client: client.clone(),
         name: table.to_owned(),
-        keyring: keyring.clone(),
+        keys: TokenKeys::for_reading(keyring.clone()),
     };
     let proof = format!("{:032x}", rand::random::<u128>());
     let address = Address {
@@ -59,7 +60,8 @@ async fn write(
 ) -> Result<(), StoreError> {
     let place = address.place(&table.name, FIELD, 0, "");
     let sealed = table
-        .keyring
+        .keys
+        .access
         .seal(&place, proof.as_bytes())
         .map_err(|_| StoreError::Sealing)?;
     let ends = now.plus(KEPT).as_millis() / 1000;
@@ -90,7 +92,8 @@ async fn read(table: &SealedTable, address: &Address) -> Result<String, StoreErr
     };
     let place = address.place(&table.name, FIELD, 0, "");
     table
-        .keyring
+        .keys
+        .access
         .open(&place, key_id, sealed.as_ref())
         .map(|opened| opened.expose_secret().to_owned())
         .map_err(|_| damaged("does not open"))

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{
-    AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType, TableStatus,
-    TimeToLiveSpecification, TimeToLiveStatus,
+    AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
+    ProjectionType, ScalarAttributeType, TableStatus, TimeToLiveSpecification, TimeToLiveStatus,
 };
 
 use crate::dynamo::{failed, not_built};
@@ -15,7 +15,10 @@ use crate::record::attribute;
 /// The attribute that is to be the table's time to live, in seconds since 1970.
 pub const TTL_ATTRIBUTE: &str = attribute::TTL;
 
-/// Makes the table `name` (keys `pk` and `sk`, on demand, time to live on `ttl`) and waits until it
+/// The index of rows that are due for a refresh: partition key `due_shard`, sort key `due_at`, keys only.
+pub const DUE_INDEX: &str = "due";
+
+/// Makes the table `name` (keys `pk` and `sk`, the index [`DUE_INDEX`], on demand, time to live on `ttl`) and waits until it
 /// can be used. A table of that name that is already there is left as it is.
 ///
 /// # Errors
@@ -25,10 +28,13 @@ pub async fn create_table(client: &Client, name: &str) -> Result<(), StoreError>
         .create_table()
         .table_name(name)
         .billing_mode(BillingMode::PayPerRequest)
-        .attribute_definitions(string_attribute(attribute::PK)?)
-        .attribute_definitions(string_attribute(attribute::SK)?)
+        .attribute_definitions(definition(attribute::PK, ScalarAttributeType::S)?)
+        .attribute_definitions(definition(attribute::SK, ScalarAttributeType::S)?)
+        .attribute_definitions(definition(attribute::DUE_SHARD, ScalarAttributeType::S)?)
+        .attribute_definitions(definition(attribute::DUE_AT, ScalarAttributeType::N)?)
         .key_schema(key(attribute::PK, KeyType::Hash)?)
         .key_schema(key(attribute::SK, KeyType::Range)?)
+        .global_secondary_indexes(due_index()?)
         .send()
         .await;
     if let Err(error) = created {
@@ -89,10 +95,24 @@ async fn enable_time_to_live(client: &Client, name: &str) -> Result<(), StoreErr
     Ok(())
 }
 
-fn string_attribute(name: &str) -> Result<AttributeDefinition, StoreError> {
+fn due_index() -> Result<GlobalSecondaryIndex, StoreError> {
+    GlobalSecondaryIndex::builder()
+        .index_name(DUE_INDEX)
+        .key_schema(key(attribute::DUE_SHARD, KeyType::Hash)?)
+        .key_schema(key(attribute::DUE_AT, KeyType::Range)?)
+        .projection(
+            Projection::builder()
+                .projection_type(ProjectionType::KeysOnly)
+                .build(),
+        )
+        .build()
+        .map_err(not_built)
+}
+
+fn definition(name: &str, kind: ScalarAttributeType) -> Result<AttributeDefinition, StoreError> {
     AttributeDefinition::builder()
         .attribute_name(name)
-        .attribute_type(ScalarAttributeType::S)
+        .attribute_type(kind)
         .build()
         .map_err(not_built)
 }

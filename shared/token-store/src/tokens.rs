@@ -1,9 +1,16 @@
-//! The stored tokens: put on login, read, refreshed on use.
+//! The stored tokens: put on login, read, refreshed.
 
+mod because;
+mod commit;
+mod due_rows;
 mod login;
+mod memory;
+mod outcome;
+mod read;
 mod refresh;
-mod refresh_now;
+mod rescue;
 mod single_flight;
+mod standing;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -12,14 +19,24 @@ use aws_sdk_dynamodb::Client;
 use secrecy::SecretString;
 
 use crate::address::Address;
+use crate::due::DueShards;
 use crate::error::StoreError;
 use crate::first_answer::FirstAnswers;
-use crate::keyring::Keyring;
+use crate::keys::TokenKeys;
 use crate::record::{Generation, TokenRecord};
 use crate::sealed_table::SealedTable;
 use crate::wall_time::WallTime;
 
+use memory::Memory;
 use single_flight::SingleFlight;
+
+pub use because::Because;
+pub use due_rows::{DuePage, DuePosition, DueRow};
+pub use outcome::RefreshOutcome;
+pub use read::{InProcess, Renewal, Replacement};
+pub use refresh::RefreshWith;
+pub use rescue::{NoRescueQueue, RescueQueue, RescuedPair};
+pub(crate) use standing::QUARANTINE;
 
 /// A pair of tokens as the gateway gave it.
 #[derive(Clone, Debug)]
@@ -59,21 +76,24 @@ pub trait Refresher: Send + Sync {
 }
 
 /// Why a refresh gave no new pair. The texts must hold nothing secret.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum RefreshFailure {
     /// No reply, an overloaded gateway, a reply whose signature does not verify: may pass.
     Transient(&'static str),
-    /// The refresh token is invalid or has timed out (`isv.refresh-token-invalid`,
-    /// `isv.refresh-token-time-out`).
+    /// The refresh token is invalid (`isv.refresh-token-invalid`): spent, or the grant has ended.
     Refused,
+    /// The refresh token is too old (`isv.refresh-token-time-out`): the grant has ended.
+    Ended,
+    /// Alipay has refreshed this token before and names the one that is good now (`isv.refreshed-token-invalid`).
+    Superseded(SecretString),
     /// The app is at fault, not the token (`isv.unmatched-app-id`, a wrong key).
     Misconfigured(&'static str),
 }
 
 /// The access tokens of users and merchants, one row each, values sealed.
 ///
-/// Cloning is cheap; clones share the in-process locks. Two stores made separately behave like two
+/// Cloning is cheap; clones share the in-process locks and copies. Two stores made separately behave like two
 /// processes.
 ///
 /// # Protocol
@@ -85,33 +105,48 @@ pub enum RefreshFailure {
 ///
 /// Login ([`put_login`](Self::put_login)):
 ///
-/// 1. Write the whole row with a new grant id, as generation 1, if there is no row. If there is
-///    one, the refused write hands it back.
-/// 2. Write it as the generation after the one seen, if that one is still there; else look again.
+/// - Write the whole row with a new grant id, as generation 1, if there is no row. If there is
+///   one, the refused write hands it back.
+/// - Write it as the generation after the one seen, if that one is still there; else look again.
 ///
-/// Reading ([`access_token`](Self::access_token)), with refresh on use:
+/// Refresh ([`refresh`](Self::refresh)), by whoever has the keys for refresh tokens:
 ///
-/// 1. Read the row consistently. Serve the access token if it has more than 60 s to live (or a fifth
-///    of its whole life, if that is less). From then until 5 s before its end, try steps 2 to 6
-///    without waiting for anybody, and serve it if they bring nothing. After that it is not served.
-/// 2. Within the process, one caller at a time goes on; it takes what the one before it got, or reads
-///    again.
-/// 3. Before anything else, open the refresh token, and see that 8 s are left until the deadline:
-///    5 s for the gateway, 3 s for the commit.
-/// 4. Take the lease for 20 s, if generation and grant are those read, the state is `active`, and
-///    no lease is running (one that ended less than 2 s ago counts as running: clocks differ). A
-///    refused write hands back the row: if the lease is our own, an earlier reply was lost, and we
-///    go on. Otherwise poll with jitter until the generation moves, the lease ends, or 2 s have
-///    passed.
-/// 5. Call the [`Refresher`], for no longer than until 3 s before the lease ends.
-/// 6. What it answered:
-///    - a new pair → **commit**: store it sealed as the next generation, state `active`, if
-///      generation and grant are those of step 1 (whoever holds the lease by now, and even if the
-///      grant was marked `suspect` meanwhile). Refused: with our own commit id, an earlier reply was
-///      lost and all is well; otherwise a login or another refresh was first, and theirs is used.
-///      Not reachable: tried again for 3 s.
-///    - refused → mark `suspect`, if generation and grant are unchanged; nothing is deleted.
-///    - transient or misconfigured → release the lease; generation and state stay.
+/// 0. Read the row consistently. If it is not due, or has another generation than the caller saw, or the grant has ended: put
+///    its place in the index right and stop. If a refresh was refused or remained without an answer a moment ago, stop.
+/// 1. Before anything else, open the refresh token and its sibling, and see that 9 s are left until the deadline:
+///    5 s for the gateway, 3 s for the commit, 1 s for the answer.
+/// 2. Take the lease for 20 s, if generation and grant are those read, the state is `active` or `suspect`, no pause is
+///    prescribed, and the lease is the one read, which must not be running (one that ended less than 2 s ago counts as running:
+///    clocks differ). A refused write hands back the row: if the lease is our own, an earlier reply was lost, and we
+///    go on. Otherwise somebody else works: stop. Taking over a lease that has run out, after a refusal, lets the quarantine of
+///    step 7 begin again: whoever had it may hold a pair that nobody knows of.
+/// 3. Call the [`Refresher`], for no longer than until 3 s before the lease ends. If it names a newer refresh token, save that
+///    as the row's *sibling* and call again with it, under the same lease. If it refuses the refresh token and the row has a
+///    sibling, call again with that.
+/// 4. A new pair: seal it as the next generation.
+/// 5. **Commit**: store it, state `active`, if generation and grant are those of step 0, whoever holds the lease by now, and even
+///    if the grant was marked `suspect` or `reauthorize` meanwhile. Refused: with our own commit id, an earlier reply was
+///    lost and all is well; otherwise a login or another refresh was first, and theirs is used (after another refresh of the
+///    same grant ours leaves its refresh token as sibling). Not reachable: tried again for 3 s, then put into the
+///    [`RescueQueue`], whose consumer makes the same commit ([`store_rescued`](Self::store_rescued)).
+/// 6. No answer about the token: release the lease and prescribe a pause of random length, which doubles with each try up to 15
+///    minutes. Generation and state stay.
+/// 7. Refused: mark `suspect` and prescribe the quarantine of 120 s, which is longer than any worker can hold a pair that it has
+///    not stored. Refused again after it, with generation and grant unchanged and the lease still ours: `reauthorize`. A refresh
+///    token that is too old (`isv.refresh-token-time-out`) is `reauthorize` at once, if no sibling was refused for another reason.
+/// 8. After a commit, note in the index when the pair is due. Lost, the row is found due too early, and step 0 puts it right.
+///
+/// Reading ([`access_token`](Self::access_token)):
+///
+/// - Serve the copy in memory, if it is less than 60 s old and not near its end. Else read the row consistently.
+/// - Serve the access token if it has more than 180 s to live (or a fifth of its whole life, if that is less). From then until 5 s
+///   before its end have it refreshed ([`Renewal`]) without waiting for anybody, and serve it if that brings nothing. After that it
+///   is not served.
+/// - Within the process, one caller at a time goes on; the others take what it got, or read again.
+/// - Have it refreshed; if somebody else is at it, poll with jitter until the generation moves, the lease ends, or 2 s have passed.
+///
+/// A token that Alipay refuses at its use ([`invalidate`](Self::invalidate)): read the row consistently. Another token is in it:
+/// use that, once. The same: a merchant's is refreshed; a user's grant is marked `suspect`, and the schedule settles it.
 ///
 /// Invariants:
 ///
@@ -119,33 +154,44 @@ pub enum RefreshFailure {
 ///   the lease was released or has run out. A paused holder may overlap and is harmless: the gateway
 ///   takes the token once, and the commit goes by lineage.
 /// - The generation grows by one with each stored pair, and the pair of generation *n + 1* came from
-///   the refresh token of generation *n* of the same grant, or from a login.
+///   the refresh token of generation *n* of the same grant or its sibling, or from a login.
+/// - A pair that was received is stored, in the rescue queue, superseded by a login, or lost with its process and nothing else.
 /// - No user's access token within 5 s of its end is served, nor any of a grant that is `reauthorize`
-///   or `revoked`, whether or not DynamoDB has removed the row. A merchant's
-///   ([`TokenKind::Isv`](crate::TokenKind::Isv)) is served past its time until its refresh token was
-///   refused.
+///   or `revoked` (by a copy in memory for 60 s at most), whether or not DynamoDB has removed the row. A merchant's
+///   ([`TokenKind::Isv`](crate::TokenKind::Isv)) is served past its time until its grant has ended.
+/// - `reauthorize` is written only after two refusals with the quarantine between them and no commit, or at Alipay's word that the
+///   refresh token is too old.
 /// - A transient failure changes neither generation nor state.
+/// - A row that the schedule can gain something for is in the index, at its true due time or earlier.
 /// - A sealed value opens only in its own table, row, field, generation and grant.
 ///
-/// The future of `access_token` should be run to its end: dropped between steps 5 and 6 it takes the
-/// new pair with it. Give it a deadline instead.
+/// `tests/model` explores all of this with three workers, pauses, crashes and lost replies.
 #[derive(Clone)]
 pub struct TokenStore {
     table: Arc<SealedTable>,
     flights: Arc<SingleFlight>,
+    memory: Arc<Memory>,
+    shards: Arc<DueShards>,
 }
 
 impl TokenStore {
     /// A store over `table`, which must have the shape that [`create_table`](crate::create_table)
     /// makes. Time limits and retries are those of `client`.
-    pub fn new(client: Client, table: impl Into<String>, keyring: Keyring) -> Self {
+    pub fn new(
+        client: Client,
+        table: impl Into<String>,
+        keys: TokenKeys,
+        shards: DueShards,
+    ) -> Self {
         Self {
             table: Arc::new(SealedTable {
                 client,
                 name: table.into(),
-                keyring,
+                keys,
             }),
             flights: Arc::default(),
+            memory: Arc::default(),
+            shards: Arc::new(shards),
         }
     }
 
@@ -162,7 +208,7 @@ impl TokenStore {
 
     fn open(&self, record: &TokenRecord) -> Result<AccessToken, StoreError> {
         Ok(AccessToken {
-            token: record.open_access_token(&self.table.keyring, &self.table.name)?,
+            token: record.open_access_token(&self.table.keys.access, &self.table.name)?,
             expires_at: record.expires_at,
             generation: record.generation,
         })

@@ -19,11 +19,17 @@ pub(super) fn run(world: &mut World, call: &Call<'_>) -> Answer {
     let biz_content = call.biz_content().map_err(|_| grant_type_invalid())?;
     let member = |name: &str| text(&biz_content, name).unwrap_or_default();
     let now = world.clock.now();
+    let app = world.apps.get(call.app_id);
+    let rules = app
+        .map(|app| app.options.merchant_tokens)
+        .unwrap_or_default();
     let granted = match member("grant_type") {
-        "authorization_code" => world.merchants.exchange(call.app_id, member("code"), now),
+        "authorization_code" => world
+            .merchants
+            .exchange(call.app_id, member("code"), rules, now),
         "refresh_token" => world
             .merchants
-            .refresh(call.app_id, member("refresh_token"), now)
+            .refresh(call.app_id, member("refresh_token"), rules, now)
             .map(|tokens| vec![tokens]),
         _ => return Err(grant_type_invalid()),
     };

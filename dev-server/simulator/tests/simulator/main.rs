@@ -12,6 +12,7 @@ mod encryption;
 mod faults;
 mod merchants;
 mod mini_codes;
+mod refreshes;
 mod subscriptions;
 mod templates;
 mod temporary_codes;

@@ -426,3 +426,27 @@ async fn a_broken_connection_says_in_the_log_whether_the_call_was_done() {
         assert_eq!(received.method.as_deref(), Some(QRCODE_CREATE));
     }
 }
+
+#[tokio::test]
+async fn a_fault_of_refreshes_knows_them_by_their_body() {
+    const PATH: &str = "/v3/alipay/system/oauth/token";
+    let fixture = Fixture::new(AppOptions::default()).await;
+    let code = fixture.code();
+    let fault = Fault::once(FaultKind::ResetBeforeReading).for_refreshes();
+    fixture.simulator.inject(fault.for_app(&fixture.app.app_id));
+    let exchange = format!(r#"{{"grant_type":"authorization_code","code":"{code}"}}"#);
+    let tokens = post(&fixture, PATH, &exchange).await.json();
+    let token = text(&tokens, "refresh_token");
+    let refresh = format!(r#"{{"grant_type":"refresh_token","refresh_token":"{token}"}}"#);
+    let lost = try_send(&fixture, &request(&fixture, PATH, &refresh)).await;
+    assert!(lost.is_err());
+    let done = fixture.simulator.refreshes_with(token).done;
+    assert_eq!(done, 0, "nothing is spent");
+    fixture
+        .simulator
+        .inject(Fault::once(FaultKind::AlreadyRefreshed));
+    let refused = post(&fixture, PATH, &refresh).await.json();
+    assert_eq!(text(&refused, "code"), "isv.refreshed-token-invalid");
+    assert_ne!(text(&refused, "refresh_token"), token);
+    assert_eq!(refused.get("access_token"), None);
+}

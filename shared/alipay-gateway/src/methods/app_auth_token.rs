@@ -1,7 +1,7 @@
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
-use super::oauth_token::seconds;
+use super::life::seconds;
 use crate::{Call, GatewayError, Reply};
 
 /// What a merchant granted to an ISV's app: the tokens to act for one app of theirs.
@@ -16,7 +16,7 @@ pub struct MerchantGrant {
     /// For a new pair. The old pair keeps working for a while after a refresh.
     pub app_refresh_token: Option<SecretString>,
     /// Seconds as Alipay names them. Its document says not to rely on them: a token ends when the merchant cancels or authorises
-    /// again, or when it is refreshed.
+    /// again, or when it is refreshed. Ten years at most; `None` where Alipay names none.
     pub expires_in: Option<u64>,
     /// The same for the refresh token.
     pub re_expires_in: Option<u64>,

@@ -3,6 +3,7 @@
 mod app_auth_token;
 mod batch_message;
 mod content_check;
+mod life;
 mod mini_code;
 mod oauth_token;
 mod subscription;
@@ -20,7 +21,7 @@ pub use content_check::{
     SyncDetection, TextDetection,
 };
 pub use mini_code::{MiniCode, MiniCodeRequest};
-pub use oauth_token::{UserGrant, exchange_code, refresh_token, user_grant};
+pub use oauth_token::{UserGrant, exchange_code, refresh_token, refreshed_user_grant, user_grant};
 pub use subscription::{SubscribeRelation, Subscriber, SubscriptionQuery, Subscriptions};
 pub use template_message::{Recipient, TemplateMessage};
 pub use temporary_code::{TemporaryCode, TemporaryCodeRequest};

@@ -1,15 +1,10 @@
-use std::fmt;
-
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
-use serde::de::{self, Deserializer, Visitor};
 
+use super::life::seconds;
 use crate::{Call, GatewayError, Reply};
 
 const METHOD: &str = "alipay.system.oauth.token";
-
-/// Longer lives are taken as this long (ten years), so that no arithmetic on them overflows.
-const LONGEST_LIFE_SECONDS: u64 = 10 * 365 * 24 * 60 * 60;
 
 /// What a user granted: who it is, and the tokens to act for them.
 #[derive(Debug, Clone)]
@@ -22,11 +17,14 @@ pub struct UserGrant {
     pub union_id: Option<String>,
     /// For calls in the user's name (`auth_token`).
     pub access_token: SecretString,
-    /// For a new pair when the access token has expired. A refresh ends the old pair at once.
+    /// For a new pair when the access token has expired. A refresh ends the old pair at once. `None`, and never empty, where the
+    /// reply names none; whoever asked for a refresh then keeps the one that was sent.
     pub refresh_token: Option<SecretString>,
-    /// Life of the access token in seconds from the exchange; `None` for permanent tokens.
+    /// Life of the access token in seconds from the exchange, ten years at most; 0, which is used up at once, where Alipay names
+    /// none; `None` for permanent tokens.
     pub expires_in: Option<u64>,
-    /// Life of the refresh token in seconds from the login. A refresh does not extend it.
+    /// Life of the refresh token in seconds from the login, ten years at most; `None` where it is not known. A refresh does not
+    /// extend it, so it may end before the access token does.
     pub re_expires_in: Option<u64>,
     /// `yyyy-MM-dd HH:mm:ss` as Alipay sends it, UTC+8 as far as is known.
     pub auth_start: Option<String>,
@@ -54,11 +52,27 @@ pub fn refresh_token(refresh_token: &SecretString) -> Call {
         .with_field("refresh_token", refresh_token.expose_secret())
 }
 
-/// Reads the reply to either call. It has no `code` member.
+/// Reads the reply to [`exchange_code`]. It has no `code` member.
 ///
 /// # Errors
-/// [`GatewayError::Malformed`] when there is no access token, nobody it belongs to, or a life that is no number of seconds.
+/// [`GatewayError::Malformed`] when there is no access token or nobody it belongs to. Never for a life: one that is no number of
+/// seconds counts as unknown.
 pub fn user_grant(reply: &Reply) -> Result<UserGrant, GatewayError> {
+    let grant = refreshed_user_grant(reply)?;
+    if grant.openid().is_none() {
+        return Err(GatewayError::Malformed {
+            reason: "neither user_id nor open_id".to_owned(),
+        });
+    }
+    Ok(grant)
+}
+
+/// Reads the reply to [`refresh_token`]. Whose tokens they are is known already, so a reply that does not say it is taken as well:
+/// the old pair has ended by now.
+///
+/// # Errors
+/// [`GatewayError::Malformed`] when there is no access token.
+pub fn refreshed_user_grant(reply: &Reply) -> Result<UserGrant, GatewayError> {
     #[derive(Deserialize)]
     struct Node {
         user_id: Option<String>,
@@ -98,43 +112,5 @@ pub fn user_grant(reply: &Reply) -> Result<UserGrant, GatewayError> {
             reason: "access_token is empty".to_owned(),
         });
     }
-    if grant.openid().is_none() {
-        return Err(GatewayError::Malformed {
-            reason: "neither user_id nor open_id".to_owned(),
-        });
-    }
     Ok(grant)
-}
-
-/// A number of seconds: a JSON number in real replies, a text in Alipay's documents.
-pub(super) fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
-    struct Seconds;
-
-    impl Visitor<'_> for Seconds {
-        type Value = Option<u64>;
-
-        fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-            formatter.write_str("a number of seconds")
-        }
-
-        fn visit_u64<E: de::Error>(self, value: u64) -> Result<Self::Value, E> {
-            Ok(Some(value.min(LONGEST_LIFE_SECONDS)))
-        }
-
-        fn visit_str<E: de::Error>(self, value: &str) -> Result<Self::Value, E> {
-            if value.is_empty() {
-                return Ok(None);
-            }
-            value
-                .parse::<u64>()
-                .map_err(|_| E::custom("not a number of seconds"))
-                .and_then(|value| self.visit_u64(value))
-        }
-
-        fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
-            Ok(None)
-        }
-    }
-
-    deserializer.deserialize_any(Seconds)
 }

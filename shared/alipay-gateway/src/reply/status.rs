@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::text_or_number;
-use crate::{GatewayError, Refusal};
+use crate::{GatewayError, Refusal, TraceId};
 
 /// The members that the two kinds of node share. Documented as strings; numbers have been seen.
 #[derive(Deserialize)]
@@ -46,8 +46,9 @@ impl<'a> Status<'a> {
             sub_code: owned(&self.sub_code),
             msg: owned(&self.msg).unwrap_or_default(),
             sub_msg: owned(&self.sub_msg),
-            trace_id: trace_id.map(String::into_boxed_str),
+            trace_id: trace_id.map(TraceId::from),
             verified,
+            refresh_token: None,
         }
     }
 }

@@ -108,17 +108,17 @@ impl UnverifiedReply {
         match status.code()? {
             Some(code) if code != "10000" => {
                 let code = code.into_owned();
-                Err(GatewayError::Refused(status.refusal(
-                    code,
-                    trace_id,
-                    is_verified,
-                )))
+                let refusal = status.refusal(code, trace_id, is_verified);
+                Err(GatewayError::Refused(
+                    refusal.with_newer_refresh_token(call, &content),
+                ))
             }
-            None if self.is_error_response => Err(GatewayError::Refused(status.refusal(
-                String::new(),
-                trace_id,
-                is_verified,
-            ))),
+            None if self.is_error_response => {
+                let refusal = status.refusal(String::new(), trace_id, is_verified);
+                Err(GatewayError::Refused(
+                    refusal.with_newer_refresh_token(call, &content),
+                ))
+            }
             Some(_) if self.is_error_response => Err(GatewayError::unverified(
                 "an error that calls itself a success",
             )),

@@ -10,7 +10,7 @@
 //!
 //! Alipay publishes no complete table of V3; these are the names of V2's common errors and of `alipay.system.oauth.token`.
 
-use crate::Refusal;
+use crate::{Refusal, TraceId};
 
 const UNAVAILABLE: &str = "20000";
 const TOKEN: &str = "20001";
@@ -91,8 +91,9 @@ pub(super) fn refusal(
         sub_code: Some(sub_code.to_owned()).filter(|name| !name.is_empty()),
         msg: text_of(code).to_owned(),
         sub_msg: message.filter(|message| !message.is_empty()),
-        trace_id: trace_id.map(String::into_boxed_str),
+        trace_id: trace_id.map(TraceId::from),
         verified,
+        refresh_token: None,
     }
 }
 

@@ -118,7 +118,9 @@ impl UnverifiedReply {
             let (code, message) = error.ok_or_else(http_error)?;
             let is_verified = self.signed.is_some();
             let refusal = refusal(&code, message, self.status, trace_id, is_verified);
-            return Err(GatewayError::Refused(refusal));
+            return Err(GatewayError::Refused(
+                refusal.with_newer_refresh_token(call, &content),
+            ));
         }
         self.check_success(app, call)?;
         // The status is not signed, so an error is told by its body too.

@@ -54,6 +54,8 @@ fn expected(kind: &FaultKind) -> Outcome {
         | FaultKind::ChangedCiphertext
         | FaultKind::WrongPadding
         | FaultKind::PlainReply => Unverified,
+        // Befalls refreshes alone: made in newer_refresh_tokens.rs.
+        FaultKind::AlreadyRefreshed => Success,
         FaultKind::EscapedSlashes | FaultKind::EscapedSlashesSigned => Success,
         FaultKind::Refusal { code, .. } if code == "20000" => Unavailable,
         FaultKind::Refusal { .. } => Refused,

@@ -14,11 +14,17 @@ use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
 use function_kit::{
     Alipay, Apps, Caller, Failure, Function, Handler, Invocation, Outcome, Service, Success,
 };
-use function_tokens::{Keyring, Tokens};
+use function_tokens::{
+    Because, Begun, ClaimToken, DueShards, Keyring, Login, Once, RefreshFunction, RefreshOutcome,
+    RefreshRequest, StoreError, TokenKey, TokenKeys, Tokens,
+};
 use serde_json::json;
 use simulator::{AppOptions, CodeOptions, SimulatedApp, Simulator};
-use tokio::net::TcpListener;
+use token_store::NoRescueQueue;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::oneshot;
+
+use crate::lambda::Lambda;
 
 const TABLE: &str = "tokens";
 
@@ -46,8 +52,11 @@ pub struct Bench {
     pub simulator: Simulator,
     pub app: SimulatedApp,
     pub alipay: Alipay,
+    /// Of a process that has all keys.
     pub tokens: Tokens,
     pub clock: MovableClock,
+    client: Client,
+    _held: Option<TcpSocket>,
 }
 
 impl Bench {
@@ -63,10 +72,14 @@ impl Bench {
 
     /// With a table that nobody serves.
     pub async fn without_a_store() -> Self {
-        let closed = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = closed.local_addr().unwrap();
-        drop(closed);
-        Self::over(client_at(address), AppOptions::default()).await
+        // Held and never listened at, so that no other test is given the port meanwhile.
+        let held = TcpSocket::new_v4().unwrap();
+        held.bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+        let client = client_at(held.local_addr().unwrap());
+        Self {
+            _held: Some(held),
+            ..Self::over(client, AppOptions::default()).await
+        }
     }
 
     async fn over(client: Client, options: AppOptions) -> Self {
@@ -85,11 +98,30 @@ impl Bench {
         let gateway = Gateway::new(clock.clock()).unwrap();
         Self {
             alipay: Alipay::new(gateway, apps, clock.clock(), false),
-            tokens: Tokens::new(client, TABLE, keyring()),
+            tokens: keeping(&client),
             simulator,
             app,
             clock,
+            client,
+            _held: None,
         }
+    }
+
+    /// As another process with all keys has them: nothing in memory is shared.
+    pub fn other_process(&self) -> Tokens {
+        keeping(&self.client)
+    }
+
+    /// Of a process that has no keys for refresh tokens and asks `lambda`.
+    pub fn reading(&self, lambda: &Lambda) -> Tokens {
+        let function = RefreshFunction::new(lambda.client(), "refresh-tokens");
+        Tokens::reading(self.client.clone(), TABLE, keyring('A'), function)
+    }
+
+    /// Moves the clocks of this process and of the gateway's tokens.
+    pub fn move_on(&self, by: Duration) {
+        self.clock.advance(by);
+        self.simulator.advance_clock(by);
     }
 
     /// A caller whose deadline is so far away.
@@ -114,9 +146,11 @@ impl Bench {
 
     /// A login at the gateway, as `code2session` makes it.
     pub async fn login(&self) -> (UserGrant, SystemTime) {
-        let code = self
-            .simulator
-            .issue_code(&self.app.app_id, CodeOptions::default());
+        self.login_with(CodeOptions::default()).await
+    }
+
+    pub async fn login_with(&self, options: CodeOptions) -> (UserGrant, SystemTime) {
+        let code = self.simulator.issue_code(&self.app.app_id, options);
         let caller = self.caller(Duration::from_secs(20)).await;
         let asked_at = self.clock.now();
         let reply = self
@@ -126,6 +160,61 @@ impl Bench {
             .unwrap();
         (user_grant(&reply).unwrap(), asked_at)
     }
+
+    /// The right to do something once, which nobody else asks for.
+    pub async fn claim(&self) -> ClaimToken {
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        let key = NUMBER.fetch_add(1, Ordering::Relaxed).to_string();
+        let once = Once {
+            function: "test",
+            key: &key,
+            same: &[],
+            keep: Duration::from_secs(60),
+            takeover: true,
+            mismatch: "",
+        };
+        let caller = self.caller(Duration::from_secs(20)).await;
+        match self
+            .tokens
+            .begin::<String>(&once, &self.alipay, &caller)
+            .await
+            .unwrap()
+        {
+            Begun::First(claim) => claim,
+            Begun::Repeat(_) => panic!("it was not done before"),
+        }
+    }
+
+    /// Keeps what a login of this app granted.
+    pub async fn keep(&self, scope: Option<&str>, granted: &UserGrant, asked_at: SystemTime) {
+        let login = Login {
+            app_id: &self.app.app_id,
+            auth_app_id: None,
+            scope,
+            granted,
+            asked_at,
+        };
+        let claim = self.claim().await;
+        self.tokens.keep_login(&login, claim, &"").await.unwrap();
+    }
+
+    /// What a process with all keys makes of a row, as the function `refresh-tokens` does.
+    pub async fn refresh(
+        &self,
+        key: TokenKey,
+        because: Because,
+    ) -> Result<RefreshOutcome, StoreError> {
+        let request = RefreshRequest::new(key, because);
+        let deadline = Deadline::after(self.clock.now(), Duration::from_secs(30));
+        self.tokens
+            .refresh(&self.alipay, &request, deadline, &NoRescueQueue)
+            .await
+    }
+}
+
+fn keeping(client: &Client) -> Tokens {
+    let keys = TokenKeys::for_keeping(keyring('A'), keyring('B'));
+    Tokens::keeping(client.clone(), TABLE, keys, DueShards::default())
 }
 
 struct Catcher(std::sync::Mutex<Option<oneshot::Sender<Caller>>>);
@@ -142,10 +231,11 @@ impl Function for Catcher {
     }
 }
 
-pub fn keyring() -> Keyring {
+/// A keyring of one key, whose bytes are told by `letter`.
+fn keyring(letter: char) -> Keyring {
     let document = format!(
         r#"{{"active":"2026-11","keys":{{"2026-11":"{}="}}}}"#,
-        "A".repeat(43)
+        letter.to_string().repeat(42) + "A"
     );
     Keyring::from_json(&document.into()).unwrap()
 }

@@ -7,7 +7,11 @@
 )]
 
 mod bench;
+mod lambda;
 mod merchants;
 mod once;
+mod reading;
+mod refreshing;
+mod refused_at_use;
 mod settings;
 mod user_tokens;

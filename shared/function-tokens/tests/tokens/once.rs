@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use alipay_gateway::Refusal;
 use function_kit::{Failure, Outcome};
-use function_tokens::{Begun, ClaimToken, Login, Once};
+use function_tokens::{Begun, ClaimToken, Login, Once, User};
 
 use crate::bench::Bench;
 
@@ -306,11 +306,15 @@ async fn a_login_whose_claim_was_taken_over_keeps_its_tokens_all_the_same() {
         "welcome"
     );
     let caller = bench.caller(PATIENCE).await;
-    let openid = granted.openid().unwrap();
+    let user = User {
+        openid: granted.openid().unwrap(),
+        scope: None,
+        auth_app_id: None,
+    };
     assert!(
         bench
             .tokens
-            .user_access_token(&bench.alipay, &caller, openid, None)
+            .user_access_token(&bench.alipay, &caller, &user)
             .await
             .is_ok()
     );

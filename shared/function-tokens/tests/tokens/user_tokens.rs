@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use alipay_gateway::methods::UserGrant;
 use function_kit::{Failure, Outcome};
-use function_tokens::{Begun, Login, Once};
+use function_tokens::User;
 use secrecy::ExposeSecret;
 use simulator::{AppOptions, Fault, FaultKind, TokenRules};
 
@@ -27,42 +27,23 @@ async fn logged_in(scope: Option<&str>) -> (Bench, UserGrant) {
     };
     let bench = Bench::with_app(options).await;
     let (granted, asked_at) = bench.login().await;
-    let once = Once {
-        function: "test",
-        key: "code",
-        same: &[],
-        keep: Duration::from_secs(60),
-        takeover: true,
-        mismatch: "",
-    };
-    let caller = bench.caller(PATIENCE).await;
-    let Begun::First(claim) = bench
-        .tokens
-        .begin::<String>(&once, &bench.alipay, &caller)
-        .await
-        .unwrap()
-    else {
-        panic!("it was not done before")
-    };
-    let login = Login {
-        app_id: &bench.app.app_id,
-        auth_app_id: None,
-        scope,
-        granted: &granted,
-        asked_at,
-    };
-    bench.tokens.keep_login(&login, claim, &"").await.unwrap();
+    bench.keep(scope, &granted, asked_at).await;
     bench.simulator.clear_received();
     (bench, granted)
 }
 
 async fn token(bench: &Bench, openid: &str, scope: Option<&str>) -> Result<String, Failure> {
     let caller = bench.caller(PATIENCE).await;
+    let user = User {
+        openid,
+        scope,
+        auth_app_id: None,
+    };
     bench
         .tokens
-        .user_access_token(&bench.alipay, &caller, openid, scope)
+        .user_access_token(&bench.alipay, &caller, &user)
         .await
-        .map(|token| token.expose_secret().to_owned())
+        .map(|token| token.token.expose_secret().to_owned())
 }
 
 #[tokio::test]
@@ -80,8 +61,7 @@ async fn a_live_token_is_given_without_a_call() {
 async fn an_expired_token_is_refreshed_once_however_many_ask() {
     let (bench, granted) = logged_in(None).await;
     let openid = granted.openid().unwrap();
-    bench.clock.advance(LIFE);
-    bench.simulator.advance_clock(LIFE);
+    bench.move_on(LIFE);
     let (a, b, c) = tokio::join!(
         token(&bench, openid, None),
         token(&bench, openid, None),
@@ -98,8 +78,7 @@ async fn an_expired_token_is_refreshed_once_however_many_ask() {
 async fn after_a_withdrawn_consent_the_user_has_to_log_in() {
     let (bench, granted) = logged_in(None).await;
     let openid = granted.openid().unwrap();
-    bench.clock.advance(LIFE);
-    bench.simulator.advance_clock(LIFE);
+    bench.move_on(LIFE);
     let user_id = granted.user_id.clone().unwrap();
     assert_eq!(bench.simulator.revoke(&bench.app.app_id, &user_id), 1);
     let mut outcomes = Vec::new();
@@ -132,8 +111,7 @@ async fn after_a_withdrawn_consent_the_user_has_to_log_in() {
 async fn a_gateway_that_is_down_loses_no_token() {
     let (bench, granted) = logged_in(None).await;
     let openid = granted.openid().unwrap();
-    bench.clock.advance(LIFE);
-    bench.simulator.advance_clock(LIFE);
+    bench.move_on(LIFE);
     bench
         .simulator
         .inject(Fault::once(FaultKind::ResetBeforeReading));
@@ -142,6 +120,8 @@ async fn a_gateway_that_is_down_loses_no_token() {
         matches!(failure.outcome(), Outcome::TemporarilyUnavailable { .. }),
         "{failure:?}"
     );
+    // The longest pause after the first refresh without an answer.
+    bench.move_on(Duration::from_secs(2));
     assert!(token(&bench, openid, None).await.is_ok());
 }
 
@@ -149,8 +129,7 @@ async fn a_gateway_that_is_down_loses_no_token() {
 async fn an_unverified_refresh_is_never_taken_for_a_token() {
     let (bench, granted) = logged_in(None).await;
     let openid = granted.openid().unwrap();
-    bench.clock.advance(LIFE);
-    bench.simulator.advance_clock(LIFE);
+    bench.move_on(LIFE);
     bench.simulator.inject(Fault::always(FaultKind::ForeignKey));
     let failure = token(&bench, openid, None).await.unwrap_err();
     assert!(

@@ -11,10 +11,12 @@ use uuid::Uuid;
 
 use super::{Grant, TokenStore};
 use crate::address::{Address, TokenKey};
+use crate::crash_points::crash_point;
 use crate::dynamo::{Item, failed, not_built, number, text};
 use crate::error::StoreError;
 use crate::first_answer::Completion;
-use crate::record::{Generation, Lineage, NewPair};
+use crate::record::{Generation, Lineage, attribute};
+use crate::sealed_pair::{Commit, SealedPair};
 use crate::sealed_table::jittered;
 use crate::wall_time::WallTime;
 
@@ -61,19 +63,21 @@ impl TokenStore {
         let grant_id = Uuid::new_v4().to_string();
         let commit_id = Uuid::new_v4().to_string();
         let mut seen: Option<Lineage> = None;
+        crash_point("before-login").await;
         for attempt in 0..ATTEMPTS {
             let generation = seen
                 .as_ref()
                 .map_or(Generation::FIRST, |lineage| lineage.generation.next());
-            let pair = NewPair {
-                address: &address,
+            let commit = Commit {
                 generation,
                 grant_id: &grant_id,
                 commit_id: &commit_id,
                 committed_at: now,
-                grant,
             };
-            let item = pair.item(&self.table.keyring, &self.table.name)?;
+            let item = self.whole_row(
+                &address,
+                &SealedPair::seal(&self.table, &address, &commit, grant)?,
+            );
             let written = match &completes {
                 None => self.put(item, seen.as_ref()).await?,
                 Some(completion) => {
@@ -82,23 +86,43 @@ impl TokenStore {
                 }
             };
             seen = match written {
-                Written::Yes => return Ok(generation),
-                Written::Found(Some(row)) => {
-                    let lineage = Lineage::from_item(&row)?;
-                    if lineage.commit_id == commit_id {
-                        return Ok(lineage.generation);
-                    }
-                    Some(lineage)
+                Written::Yes => {
+                    crash_point("after-login").await;
+                    return Ok(generation);
                 }
+                Written::Found(Some(row)) => Some(Lineage::from_item(&row)?),
                 Written::Found(None) => self.lineage(&address).await?,
                 Written::Contended => seen,
             };
+            // Our own, then an earlier reply was lost. The pair may have been refreshed since, and must not come back.
+            if seen
+                .as_ref()
+                .is_some_and(|lineage| lineage.grant_id == grant_id)
+            {
+                return Ok(generation);
+            }
             // The second attempt of a repeated login is the usual case and does not wait.
             if attempt > 0 {
                 tokio::time::sleep(jittered(PAUSE)).await;
             }
         }
         Err(StoreError::Conflict)
+    }
+
+    /// With its place in the index of due rows, so that no login is ever forgotten there.
+    fn whole_row(&self, address: &Address, pair: &SealedPair) -> Item {
+        let mut row: Item = pair
+            .attributes(address)
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect();
+        row.insert(attribute::PK.to_owned(), address.pk());
+        row.insert(attribute::SK.to_owned(), address.sk());
+        if let Some((due_shard, due_at)) = pair.due(address, &self.shards) {
+            row.insert(attribute::DUE_SHARD.to_owned(), due_shard);
+            row.insert(attribute::DUE_AT.to_owned(), due_at);
+        }
+        row
     }
 
     async fn lineage(&self, address: &Address) -> Result<Option<Lineage>, StoreError> {

@@ -1,280 +1,242 @@
-//! Reading a token and refreshing it on use. The numbered steps are on [`TokenStore`].
+//! Refreshing one row. The numbered steps are on [`TokenStore`].
 
 use std::time::Duration;
 
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
-use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
 
-use super::{AccessToken, Grant, RefreshFailure, Refresher, TokenStore};
+use super::because::Because;
+use super::commit::Committed;
+use super::outcome::RefreshOutcome;
+use super::standing::{QUARANTINE, SKEW, Task, lease_runs_at, task};
+use super::{Grant, RefreshFailure, Refresher, RescueQueue, TokenStore};
 use crate::address::TokenKey;
-use crate::dynamo::{Item, failed, number, text};
+use crate::change::{Change, Changed};
+use crate::crash_points::crash_point;
+use crate::dynamo::{number, text};
 use crate::error::StoreError;
-use crate::record::{Lineage, NewPair, State, TokenRecord, attribute, optional_text, time};
-use crate::sealed_table::jittered;
+use crate::record::{Lineage, State, TokenRecord, attribute, optional_text, optional_time, time};
 use crate::wall_time::{Clock, WallTime};
 
-/// A token with less life than this is refreshed when it is read.
-const REFRESH_MARGIN: Duration = Duration::from_secs(60);
-/// The most of a token's whole life that the margin may be: a token that lives a minute is not
-/// refreshed by everybody who reads it.
-const REFRESH_MARGIN_PART: u32 = 5;
-/// A token with less life than this is not served: it could end on its way to the gateway.
-const SERVE_MARGIN: Duration = Duration::from_secs(5);
 /// How long one refresh may keep others from trying.
 const LEASE: Duration = Duration::from_secs(20);
-/// How far the clocks of two machines may differ.
-const SKEW: Duration = Duration::from_secs(2);
 /// The part of the lease in which no gateway call may be running any more.
 const LEASE_TAIL: Duration = Duration::from_secs(3);
 /// What one gateway call may take.
 const GATEWAY_BUDGET: Duration = Duration::from_secs(5);
 /// What storing the new pair may take, with its retries.
-const COMMIT_BUDGET: Duration = Duration::from_secs(3);
-/// How long a reader waits for somebody else's refresh.
-const PATIENCE: Duration = Duration::from_secs(2);
-/// The pause between two looks at somebody else's refresh, on average.
-const POLL: Duration = Duration::from_millis(60);
-/// The first pause after a commit did not reach the table, at most; doubles up to a second.
-const COMMIT_PAUSE: Duration = Duration::from_millis(50);
-/// What a caller who found the token being refreshed is told to wait.
+pub(super) const COMMIT_BUDGET: Duration = Duration::from_secs(3);
+/// For the answer, once everything is stored.
+const ANSWER_BUDGET: Duration = Duration::from_secs(1);
+/// The longest first pause after a refresh without an answer; doubles with each one.
+const FIRST_PAUSE: Duration = Duration::from_secs(2);
+/// The longest pause between two tries.
+const LONGEST_PAUSE: Duration = Duration::from_secs(15 * 60);
+/// From this many tries without an answer on, the log says so as an error.
+const MANY_ATTEMPTS: u32 = 10;
+/// What a caller is told to wait who has too little time left.
 pub(super) const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// What may be done with a row at a given moment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Standing {
-    /// Serve the access token.
-    Fresh,
-    /// Serve it, but try to refresh it first.
-    Ageing,
-    /// Refresh it, then serve.
-    Expired,
-    /// Neither can be done: the user has to log in again.
-    Spent,
-}
-
-fn standing(record: &TokenRecord, now: WallTime) -> Standing {
-    if matches!(record.state, State::Reauthorize | State::Revoked) {
-        return Standing::Spent;
-    }
-    let lives_longer_than = |margin| now.plus(margin) < record.expires_at;
-    let whole_life = record.expires_at.since(record.committed_at);
-    let refresh_margin = REFRESH_MARGIN.min(whole_life / REFRESH_MARGIN_PART);
-    let refreshable = record.state == State::Active && record.is_refreshable_at(now);
-    // What Alipay has not refused is served although its time is over, where the time is no certain end.
-    let servable = lives_longer_than(SERVE_MARGIN)
-        || (!record.ends_with_its_time() && record.state == State::Active);
-    match (servable, refreshable) {
-        (true, _) if lives_longer_than(refresh_margin) => Standing::Fresh,
-        (true, true) => Standing::Ageing,
-        (true, false) => Standing::Fresh,
-        (false, true) => Standing::Expired,
-        (false, false) => Standing::Spent,
-    }
+/// What a refresh works with.
+pub struct RefreshWith<'a, R, Q> {
+    /// The wall clock.
+    pub clock: &'a dyn Clock,
+    /// When the caller must be done. A gateway call is begun only if 9 s are left: 5 s for it, 3 s for storing the new pair, 1 s
+    /// for the answer.
+    pub deadline: WallTime,
+    /// Exchanges refresh tokens.
+    pub gateway: &'a R,
+    /// Takes a pair that the table does not.
+    pub rescue: &'a Q,
 }
 
 /// What trying to take the lease came to.
 enum Acquired {
-    Yes,
-    /// The row is another than the one read, or somebody else has the lease.
-    No,
-}
-
-/// What a refresh under the lease came to, where it did not fail.
-pub(super) enum Refreshed {
-    Stored(AccessToken),
-    /// The row has changed meanwhile: read it again.
-    LookAgain,
+    /// The lease is ours. With the moment from which the quarantine counts, if the refresh token was refused before.
+    Yes {
+        refused_since: Option<WallTime>,
+    },
+    Stop(RefreshOutcome),
 }
 
 impl TokenStore {
-    /// The access token stored under `key`, refreshed first if it has expired or is about to.
+    /// Refreshes the pair under `key` if that is to be done, by the numbered steps of [`TokenStore`].
     ///
-    /// `deadline` is when the caller must have its answer. A refresh is begun only if 8 s are left
-    /// until then: 5 s for the gateway, 3 s for storing the new pair.
+    /// The future must be run to its end: dropped between the gateway's answer and the commit it takes the new pair with it.
+    /// Give it a deadline instead.
     ///
     /// # Errors
-    /// - [`StoreError::NotFound`], [`StoreError::Reauthorize`]: the user has to log in (again).
-    /// - [`StoreError::Busy`], [`StoreError::Unavailable`], [`StoreError::RefreshUnavailable`]: try
-    ///   later.
-    /// - [`StoreError::Misconfigured`]: the gateway holds the app to be at fault.
-    /// - [`StoreError::Corrupt`]: the row does not open. It is not served.
-    pub async fn access_token<R: Refresher>(
+    /// - [`StoreError::Busy`]: too little time is left.
+    /// - [`StoreError::Unavailable`], [`StoreError::Rejected`]: the table.
+    /// - [`StoreError::Corrupt`]: the row does not open; no gateway call was made. The schedule looks at it again after a day.
+    /// - [`StoreError::Misconfigured`]: this process has no keys for refresh tokens.
+    pub async fn refresh<R: Refresher, Q: RescueQueue>(
         &self,
         key: &TokenKey,
-        clock: &dyn Clock,
-        deadline: WallTime,
-        refresher: &R,
-    ) -> Result<AccessToken, StoreError> {
+        because: Because,
+        with: &RefreshWith<'_, R, Q>,
+    ) -> Result<RefreshOutcome, StoreError> {
         let address = key.address()?;
-        let record = self.read(&address).await?;
-        match standing(&record, clock.now()) {
-            Standing::Fresh => self.open(&record),
-            Standing::Ageing => {
-                self.refresh_ageing(record, clock, deadline, refresher)
-                    .await
+        let Some(item) = self.table.get(&address).await? else {
+            return Ok(RefreshOutcome::Gone);
+        };
+        let now = with.clock.now();
+        let record = match TokenRecord::from_item(&address, &item) {
+            Ok(record) => record,
+            Err(error) => {
+                self.set_aside(&address, now).await;
+                return Err(error);
             }
-            Standing::Expired => {
-                self.refresh_expired(&record, clock, deadline, refresher)
-                    .await
+        };
+        let retry_after = |until: WallTime| until.since(now);
+        match task(&record, because, now) {
+            Task::Refresh if lease_runs_at(&record, now) => Ok(busy(&record, now)),
+            Task::Refresh => self.refresh_leased(&record, with).await,
+            Task::Suspect if lease_runs_at(&record, now) => Ok(busy(&record, now)),
+            Task::Suspect => self.suspect(&record, now).await,
+            Task::Nothing => {
+                self.repair_due(&record, now).await;
+                Ok(RefreshOutcome::Fresh)
             }
-            Standing::Spent => Err(StoreError::Reauthorize),
+            Task::Spent => {
+                self.repair_due(&record, now).await;
+                Ok(RefreshOutcome::Reauthorize)
+            }
+            Task::Wait { until } => {
+                self.repair_due(&record, now).await;
+                Ok(RefreshOutcome::BackedOff {
+                    retry_after: retry_after(until),
+                })
+            }
+            Task::Doubt { until } => {
+                self.repair_due(&record, now).await;
+                Ok(RefreshOutcome::Suspect {
+                    retry_after: retry_after(until),
+                })
+            }
         }
     }
 
-    /// One try; whoever cannot refresh now uses the old token while it lives.
-    async fn refresh_ageing<R: Refresher>(
-        &self,
-        record: TokenRecord,
-        clock: &dyn Clock,
-        deadline: WallTime,
-        refresher: &R,
-    ) -> Result<AccessToken, StoreError> {
-        let Some(mut turn) = self.flights.turn_if_free(&record.address) else {
-            return self.open(&record);
-        };
-        let tried = if lease_runs_at(&record, clock.now()) {
-            Ok(Refreshed::LookAgain)
-        } else {
-            self.refresh_once(&record, clock, deadline, refresher).await
-        };
-        match tried {
-            Ok(Refreshed::Stored(token)) => {
-                *turn = Some(token.clone());
-                return Ok(token);
-            }
-            Ok(Refreshed::LookAgain) => {}
-            Err(error) => tracing::warn!(
-                %error,
-                "an ageing token could not be refreshed; the old one is used while it lives"
-            ),
-        }
-        let record = match self.read(&record.address).await {
-            // What was read before is good as long as it lives.
-            Err(error) if error.is_transient() => record,
-            read => read?,
-        };
-        match standing(&record, clock.now()) {
-            Standing::Fresh | Standing::Ageing => self.open(&record),
-            Standing::Expired => Err(StoreError::Busy {
-                retry_after: RETRY_AFTER,
-            }),
-            Standing::Spent => Err(StoreError::Reauthorize),
-        }
-    }
-
-    /// Refreshes or waits until somebody else has.
-    async fn refresh_expired<R: Refresher>(
-        &self,
-        seen: &TokenRecord,
-        clock: &dyn Clock,
-        deadline: WallTime,
-        refresher: &R,
-    ) -> Result<AccessToken, StoreError> {
-        let address = &seen.address;
-        let busy = || StoreError::Busy {
-            retry_after: RETRY_AFTER,
-        };
-        let patience = deadline.since(clock.now()).min(PATIENCE);
-        let give_up_at = clock.now().plus(patience);
-        let mut turn = tokio::time::timeout(patience, self.flights.turn(address))
-            .await
-            .map_err(|_| busy())?;
-        if let Some(token) = &*turn
-            && token.generation > seen.generation
-            && clock.now().plus(SERVE_MARGIN) < token.expires_at
-        {
-            return Ok(token.clone());
-        }
-        // Counted besides the clock, which may be set back.
-        let mut waited = Duration::ZERO;
-        loop {
-            let record = self.read(address).await?;
-            match standing(&record, clock.now()) {
-                Standing::Fresh | Standing::Ageing => return self.open(&record),
-                Standing::Spent => return Err(StoreError::Reauthorize),
-                Standing::Expired => {}
-            }
-            if !lease_runs_at(&record, clock.now())
-                && let Refreshed::Stored(token) = self
-                    .refresh_once(&record, clock, deadline, refresher)
-                    .await?
-            {
-                *turn = Some(token.clone());
-                return Ok(token);
-            }
-            if waited >= patience || clock.now() >= give_up_at {
-                // The last look may have been before the other's commit.
-                let record = self.read(address).await?;
-                return match standing(&record, clock.now()) {
-                    Standing::Fresh | Standing::Ageing => self.open(&record),
-                    Standing::Spent => Err(StoreError::Reauthorize),
-                    Standing::Expired => Err(busy()),
-                };
-            }
-            let pause = jittered(POLL);
-            tokio::time::sleep(pause).await;
-            waited += pause;
-        }
-    }
-
-    /// Steps 3 to 6, once.
-    pub(super) async fn refresh_once<R: Refresher>(
+    /// Steps 2 to 8.
+    async fn refresh_leased<R: Refresher, Q: RescueQueue>(
         &self,
         record: &TokenRecord,
-        clock: &dyn Clock,
-        deadline: WallTime,
-        refresher: &R,
-    ) -> Result<Refreshed, StoreError> {
-        let refresh_token = record
-            .open_refresh_token(&self.table.keyring, &self.table.name)?
-            .ok_or(StoreError::Reauthorize)?;
-        let now = clock.now();
-        if deadline.since(now) < GATEWAY_BUDGET + COMMIT_BUDGET {
-            tracing::warn!(
-                left_ms = deadline.since(now).as_millis(),
-                "too little time is left to refresh a token"
-            );
+        with: &RefreshWith<'_, R, Q>,
+    ) -> Result<RefreshOutcome, StoreError> {
+        let keyring = self.table.refresh_keyring()?;
+        let refresh_tokens = match record.open_refresh_tokens(keyring, &self.table.name) {
+            Ok(tokens) => tokens,
+            Err(error) => {
+                self.set_aside(&record.address, with.clock.now()).await;
+                return Err(error);
+            }
+        };
+        let now = with.clock.now();
+        if !has_time_for_a_call(with.deadline, now) {
             return Err(StoreError::Busy {
                 retry_after: RETRY_AFTER,
             });
         }
+        crash_point("before-acquire").await;
         let lease_owner = Uuid::new_v4().to_string();
-        match self.acquire(record, &lease_owner, now).await? {
-            Acquired::No => return Ok(Refreshed::LookAgain),
-            Acquired::Yes => {}
-        }
+        let refused_since = match self.acquire(record, &lease_owner, now).await? {
+            Acquired::Yes { refused_since } => refused_since,
+            Acquired::Stop(outcome) => return Ok(outcome),
+        };
+        crash_point("after-acquire").await;
+        let lease = Lease {
+            owner: &lease_owner,
+            until: now.plus(LEASE),
+            refused_since,
+        };
+        self.call_and_settle(record, &lease, refresh_tokens, with)
+            .await
+    }
 
-        let now = clock.now();
-        let latest = now
-            .plus(LEASE.saturating_sub(LEASE_TAIL))
-            .min(deadline.minus(COMMIT_BUDGET));
-        let answer =
-            tokio::time::timeout(latest.since(now), refresher.refresh(&refresh_token)).await;
-        match answer {
-            Ok(Ok(grant)) => {
-                let grant = completed_from(record, grant, refresh_token);
-                self.commit(record, &grant, clock).await
+    /// Calls the gateway with each refresh token until one is taken, and writes down what came of it.
+    async fn call_and_settle<R: Refresher, Q: RescueQueue>(
+        &self,
+        record: &TokenRecord,
+        lease: &Lease<'_>,
+        refresh_tokens: Vec<SecretString>,
+        with: &RefreshWith<'_, R, Q>,
+    ) -> Result<RefreshOutcome, StoreError> {
+        let mut to_try = refresh_tokens.into_iter();
+        let mut current = to_try.next();
+        let mut verdict = None;
+        let mut superseded = false;
+        while let Some(token) = current {
+            if !has_time_for_a_call(with.deadline.min(lease.until), with.clock.now()) {
+                let reason = "too little time is left for another call";
+                verdict = Some(RefreshFailure::Transient(reason));
+                break;
             }
-            Ok(Err(RefreshFailure::Refused)) => {
-                self.mark_suspect(record, &lease_owner, clock.now()).await?;
-                Ok(Refreshed::LookAgain)
-            }
-            Ok(Err(RefreshFailure::Transient(reason))) => {
-                self.release(record, &lease_owner).await;
-                Err(StoreError::RefreshUnavailable(reason))
-            }
-            Ok(Err(RefreshFailure::Misconfigured(reason))) => {
-                self.release(record, &lease_owner).await;
-                Err(StoreError::Misconfigured(reason))
-            }
-            Err(_) => {
-                self.release(record, &lease_owner).await;
-                Err(StoreError::RefreshUnavailable("no answer in time"))
+            let answer = self.call(&token, lease, with).await;
+            crash_point("after-call").await;
+            match answer {
+                Ok(grant) => {
+                    let grant = completed_from(record, grant, token);
+                    return self.store_pair(record, &grant, with).await;
+                }
+                // Once is enough: a gateway that answers so again, or names the same token, has no end.
+                Err(RefreshFailure::Superseded(newer))
+                    if !superseded && newer.expose_secret() != token.expose_secret() =>
+                {
+                    superseded = true;
+                    self.save_sibling(record, lease, &newer).await?;
+                    crash_point("after-sibling").await;
+                    current = Some(newer);
+                }
+                // Somebody may hold the pair that this one was spent for, whatever is said of the others.
+                Err(RefreshFailure::Superseded(_) | RefreshFailure::Refused) => {
+                    verdict = Some(RefreshFailure::Refused);
+                    current = to_try.next();
+                }
+                Err(RefreshFailure::Ended) => {
+                    verdict.get_or_insert(RefreshFailure::Ended);
+                    current = to_try.next();
+                }
+                Err(failure) => {
+                    verdict = Some(failure);
+                    break;
+                }
             }
         }
+        let now = with.clock.now();
+        match verdict.unwrap_or(RefreshFailure::Refused) {
+            RefreshFailure::Transient(reason) => {
+                let retry_after = self.back_off(record, lease, reason, now).await;
+                Ok(RefreshOutcome::BackedOff { retry_after })
+            }
+            RefreshFailure::Misconfigured(reason) => {
+                tracing::error!(
+                    outcome = "misconfigured",
+                    reason,
+                    "tokens of this app cannot be refreshed until its configuration is mended"
+                );
+                let retry_after = self.back_off(record, lease, reason, now).await;
+                Ok(RefreshOutcome::Misconfigured { retry_after })
+            }
+            RefreshFailure::Ended => self.reauthorize(record, lease).await,
+            RefreshFailure::Refused | RefreshFailure::Superseded(_) => {
+                self.refused(record, lease, now).await
+            }
+        }
+    }
+
+    async fn call<R: Refresher, Q>(
+        &self,
+        token: &SecretString,
+        lease: &Lease<'_>,
+        with: &RefreshWith<'_, R, Q>,
+    ) -> Result<Grant, RefreshFailure> {
+        let latest = lease
+            .until
+            .minus(LEASE_TAIL)
+            .min(with.deadline.minus(COMMIT_BUDGET + ANSWER_BUDGET));
+        tokio::time::timeout(latest.since(with.clock.now()), with.gateway.refresh(token))
+            .await
+            .unwrap_or(Err(RefreshFailure::Transient("no answer in time")))
     }
 
     async fn acquire(
@@ -283,191 +245,265 @@ impl TokenStore {
         lease_owner: &str,
         now: WallTime,
     ) -> Result<Acquired, StoreError> {
-        let request = self
-            .update_of_lineage(record)
-            .update_expression("SET lease_owner = :lease_owner, lease_until = :lease_until")
-            .condition_expression(
-                "generation = :seen_generation AND grant_id = :seen_grant AND #state = :active \
-                 AND (attribute_not_exists(lease_until) OR lease_until < :run_out)",
+        // Whoever had the lease and was taken over may hold a pair that nobody knows of: a refusal that comes now cannot confirm
+        // an earlier one, and the quarantine begins again.
+        let refused_since = match record.lease_until {
+            Some(_) if record.refused_since.is_some() => Some(now),
+            _ => record.refused_since,
+        };
+        let change = Change::of_lineage(&self.table, record);
+        let change = match record.lease_until {
+            None => change.only_if("attribute_not_exists(#lease_until)"),
+            Some(until) => change
+                .only_if("#lease_until = :seen_lease AND #lease_until < :run_out")
+                .with(":seen_lease", time(until))
+                .with(":run_out", time(now.minus(SKEW))),
+        };
+        let changed = change
+            .in_states(&[State::Active, State::Suspect])
+            .put(attribute::REFUSED_SINCE, refused_since.map(time))
+            .only_if("attribute_not_exists(#not_before) OR #not_before <= :now")
+            .named(attribute::NOT_BEFORE)
+            .with(":now", time(now))
+            .set(attribute::LEASE_OWNER, text(lease_owner))
+            .set(attribute::LEASE_UNTIL, time(now.plus(LEASE)))
+            .set(
+                attribute::ATTEMPTS,
+                number(u64::from(record.attempts.saturating_add(1))),
             )
-            .expression_attribute_names("#state", attribute::STATE)
-            .expression_attribute_values(":active", text(State::Active.as_str()))
-            .expression_attribute_values(":lease_owner", text(lease_owner))
-            .expression_attribute_values(":lease_until", time(now.plus(LEASE)))
-            .expression_attribute_values(":run_out", time(now.minus(SKEW)));
-        match conditionally(request).await? {
-            Ok(()) => Ok(Acquired::Yes),
-            Err(found) => {
-                let owner = found
-                    .as_ref()
-                    .map(|row| optional_text(row, attribute::LEASE_OWNER))
-                    .transpose()?
-                    .flatten();
-                // Our own, then an earlier reply was lost.
-                Ok(if owner == Some(lease_owner) {
-                    Acquired::Yes
-                } else {
-                    Acquired::No
-                })
-            }
+            .send()
+            .await?;
+        let found = match changed {
+            Changed::Yes => return Ok(Acquired::Yes { refused_since }),
+            Changed::No(None) => return Ok(Acquired::Stop(RefreshOutcome::Gone)),
+            Changed::No(Some(found)) => found,
+        };
+        // Our own, then an earlier reply was lost.
+        if optional_text(&found, attribute::LEASE_OWNER)? == Some(lease_owner) {
+            return Ok(Acquired::Yes { refused_since });
         }
+        let lineage = Lineage::from_item(&found)?;
+        let moved = lineage.generation != record.generation || lineage.grant_id != record.grant_id;
+        if let Some(until) = optional_time(&found, attribute::LEASE_UNTIL)? {
+            warn_of_clocks(until, now);
+        }
+        Ok(Acquired::Stop(if moved {
+            RefreshOutcome::Fresh
+        } else {
+            RefreshOutcome::Busy
+        }))
     }
 
-    /// Stores the new pair by lineage. Whoever has the lease by now is not asked.
-    async fn commit(
+    /// Step 5 and what follows it.
+    async fn store_pair<R, Q: RescueQueue>(
         &self,
         record: &TokenRecord,
         grant: &Grant,
-        clock: &dyn Clock,
-    ) -> Result<Refreshed, StoreError> {
-        let commit_id = Uuid::new_v4().to_string();
-        let started_at = clock.now();
-        let pair = NewPair {
-            address: &record.address,
-            generation: record.generation.next(),
-            grant_id: &record.grant_id,
-            commit_id: &commit_id,
-            committed_at: started_at,
-            grant,
-        };
-        let item = pair.item(&self.table.keyring, &self.table.name)?;
-        let stored = || {
-            Ok(Refreshed::Stored(AccessToken {
-                token: grant.access_token.clone(),
-                expires_at: grant.expires_at,
-                generation: pair.generation,
-            }))
-        };
-        let mut waited = Duration::ZERO;
-        let mut longest = COMMIT_PAUSE;
-        loop {
-            match conditionally(self.commit_request(record, &item)).await {
-                Ok(Ok(())) => return stored(),
-                Ok(Err(found)) => {
-                    let lineage = found.as_ref().map(Lineage::from_item).transpose()?;
-                    if lineage.is_some_and(|lineage| lineage.commit_id == commit_id) {
-                        return stored();
-                    }
-                    // For merchants' tokens the scheduled refresh will keep this refresh token as
-                    // the previous one; for users' it died with the newer pair.
-                    tracing::info!("a newer pair was stored first; the refreshed one is discarded");
-                    return Ok(Refreshed::LookAgain);
-                }
-                Err(error) => {
-                    let spent =
-                        waited >= COMMIT_BUDGET || clock.now().since(started_at) >= COMMIT_BUDGET;
-                    if !error.is_transient() || spent {
-                        tracing::error!(%error, "a refreshed pair could not be stored and is lost");
-                        return Err(error);
-                    }
+        with: &RefreshWith<'_, R, Q>,
+    ) -> Result<RefreshOutcome, StoreError> {
+        let pair = self.seal_next(record, grant, with.clock.now())?;
+        crash_point("before-commit").await;
+        match self.commit_within_budget(record, &pair).await {
+            Ok(Committed::Yes) => {
+                crash_point("after-commit").await;
+                self.set_due(&record.address, &pair).await;
+                crash_point("after-due").await;
+                Ok(RefreshOutcome::Refreshed)
+            }
+            Ok(Committed::Superseded(found)) => {
+                crash_point("after-superseded").await;
+                let kept = self.keep_sibling(
+                    &record.address,
+                    &record.grant_id,
+                    found,
+                    grant.refresh_token.as_ref(),
+                );
+                match kept.await {
+                    Ok(()) => Ok(RefreshOutcome::Fresh),
+                    // The row has a good pair all the same.
+                    Err(error) => self
+                        .rescue(record, pair, error, with)
+                        .await
+                        .or(Ok(RefreshOutcome::Fresh)),
                 }
             }
-            let pause = longest.mul_f64(rand::random_range(0.0..1.0));
-            tokio::time::sleep(pause).await;
-            waited += pause;
-            longest = (longest * 2).min(Duration::from_secs(1));
+            Err(error) => self.rescue(record, pair, error, with).await,
         }
     }
 
-    fn commit_request(&self, record: &TokenRecord, item: &Item) -> UpdateItemFluentBuilder {
-        let mut request = self.update_of_lineage(record);
-        let mut assignments = Vec::with_capacity(item.len());
-        for (name, value) in item {
-            if name != attribute::PK && name != attribute::SK {
-                assignments.push(format!("#{name} = :{name}"));
-                request = request
-                    .expression_attribute_names(format!("#{name}"), name)
-                    .expression_attribute_values(format!(":{name}"), value.clone());
-            }
-        }
-        request
-            .update_expression(format!(
-                "SET {} REMOVE lease_owner, lease_until, suspect_since",
-                assignments.join(", ")
-            ))
-            .condition_expression(
-                "generation = :seen_generation AND grant_id = :seen_grant \
-                 AND #state IN (:active, :suspect, :reauthorize)",
-            )
-            .expression_attribute_values(":active", text(State::Active.as_str()))
-            .expression_attribute_values(":suspect", text(State::Suspect.as_str()))
-            .expression_attribute_values(":reauthorize", text(State::Reauthorize.as_str()))
-    }
-
-    /// Records that the refresh token was refused. Not at once `reauthorize`: a paused caller may
-    /// still hold the pair that this token was spent for.
-    async fn mark_suspect(
+    /// Step 6: no answer about the token. The next try is after a pause of random length, which grows with each try.
+    async fn back_off(
         &self,
         record: &TokenRecord,
-        lease_owner: &str,
+        lease: &Lease<'_>,
+        reason: &'static str,
         now: WallTime,
-    ) -> Result<(), StoreError> {
-        let request = self
-            .update_of_lineage(record)
-            .update_expression("SET #state = :suspect, suspect_since = :now")
-            .condition_expression(
-                "generation = :seen_generation AND grant_id = :seen_grant AND #state = :active",
+    ) -> Duration {
+        let attempts = record.attempts.saturating_add(1);
+        let longest = FIRST_PAUSE
+            .saturating_mul(2_u32.saturating_pow(attempts.saturating_sub(1)))
+            .min(LONGEST_PAUSE);
+        let pause = longest.mul_f64(rand::random_range(0.0..1.0));
+        if attempts >= MANY_ATTEMPTS {
+            tracing::error!(attempts, reason, "a token could not be refreshed for long");
+        }
+        let not_before = now.plus(pause);
+        let in_index = record.due.is_some() || record.due_at().is_some();
+        let mut change = Change::of_row(&self.table, &record.address)
+            .only_if("#lease_owner = :lease_owner")
+            .with(":lease_owner", text(lease.owner))
+            .set(attribute::NOT_BEFORE, time(not_before))
+            .remove(&[attribute::LEASE_OWNER, attribute::LEASE_UNTIL]);
+        if in_index {
+            change = self.with_due(change, &record.address, not_before);
+        }
+        if let Err(error) = change.send().await {
+            tracing::warn!(%error, "a back-off could not be noted; the lease will run out");
+        }
+        pause
+    }
+
+    /// Step 7: the refresh token was refused. Not at once `reauthorize`: a paused worker may still hold the pair that this
+    /// token was spent for.
+    async fn refused(
+        &self,
+        record: &TokenRecord,
+        lease: &Lease<'_>,
+        now: WallTime,
+    ) -> Result<RefreshOutcome, StoreError> {
+        if lease
+            .refused_since
+            .is_some_and(|since| since.plus(QUARANTINE) <= now)
+        {
+            return self.reauthorize(record, lease).await;
+        }
+        let settled_at = now.plus(QUARANTINE);
+        let change = Change::of_lineage(&self.table, record)
+            .in_states(&[State::Active, State::Suspect])
+            .set(attribute::STATE, text(State::Suspect.as_str()))
+            .set(
+                attribute::SUSPECT_SINCE,
+                time(record.suspect_since.unwrap_or(now)),
             )
-            .expression_attribute_names("#state", attribute::STATE)
-            .expression_attribute_values(":active", text(State::Active.as_str()))
-            .expression_attribute_values(":suspect", text(State::Suspect.as_str()))
-            .expression_attribute_values(":now", time(now));
-        if conditionally(request).await?.is_ok() {
-            tracing::warn!("a refresh token was refused; the grant is marked suspect");
-        }
-        self.release(record, lease_owner).await;
-        Ok(())
-    }
-
-    /// Gives the lease back. A failure is only logged: the lease runs out by itself.
-    async fn release(&self, record: &TokenRecord, lease_owner: &str) {
-        let request = self
-            .update_of_row(record)
-            .update_expression("REMOVE lease_owner, lease_until")
-            .condition_expression("lease_owner = :lease_owner")
-            .expression_attribute_values(":lease_owner", text(lease_owner));
-        if let Err(error) = conditionally(request).await {
-            tracing::warn!(%error, "a lease could not be released and will run out");
-        }
-    }
-
-    fn update_of_row(&self, record: &TokenRecord) -> UpdateItemFluentBuilder {
-        self.table
-            .client
-            .update_item()
-            .table_name(&self.table.name)
-            .key(attribute::PK, record.address.pk())
-            .key(attribute::SK, record.address.sk())
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-    }
-
-    fn update_of_lineage(&self, record: &TokenRecord) -> UpdateItemFluentBuilder {
-        self.update_of_row(record)
-            .expression_attribute_values(":seen_generation", number(record.generation.get()))
-            .expression_attribute_values(":seen_grant", text(&record.grant_id))
-    }
-}
-
-/// Sends an update; a refused condition is an inner error with the row that was found.
-async fn conditionally(
-    request: UpdateItemFluentBuilder,
-) -> Result<Result<(), Option<Item>>, StoreError> {
-    match request.send().await {
-        Ok(_) => Ok(Ok(())),
-        Err(error) => match error.as_service_error() {
-            Some(UpdateItemError::ConditionalCheckFailedException(refusal)) => {
-                Ok(Err(refusal.item().cloned()))
+            .set(
+                attribute::REFUSED_SINCE,
+                time(lease.refused_since.unwrap_or(now)),
+            )
+            .set(attribute::NOT_BEFORE, time(settled_at))
+            .remove(&[
+                attribute::LEASE_OWNER,
+                attribute::LEASE_UNTIL,
+                attribute::ATTEMPTS,
+            ]);
+        match self
+            .with_due(change, &record.address, settled_at)
+            .send()
+            .await?
+        {
+            Changed::Yes => {
+                tracing::warn!(
+                    outcome = "suspect",
+                    "a refresh token was refused; it is tried once more after the quarantine"
+                );
+                Ok(RefreshOutcome::Suspect {
+                    retry_after: QUARANTINE,
+                })
             }
-            _ => Err(failed(error)),
-        },
+            // A late pair, or a login.
+            Changed::No(_) => Ok(RefreshOutcome::Fresh),
+        }
+    }
+
+    /// The end of a grant, if no pair was stored meanwhile and nobody has taken the lease over, who may know better.
+    async fn reauthorize(
+        &self,
+        record: &TokenRecord,
+        lease: &Lease<'_>,
+    ) -> Result<RefreshOutcome, StoreError> {
+        let changed = Change::of_lineage(&self.table, record)
+            .in_states(&[State::Active, State::Suspect])
+            .only_if("#lease_owner = :lease_owner")
+            .with(":lease_owner", text(lease.owner))
+            .set(attribute::STATE, text(State::Reauthorize.as_str()))
+            .remove(&[
+                attribute::LEASE_OWNER,
+                attribute::LEASE_UNTIL,
+                attribute::NOT_BEFORE,
+                attribute::DUE_SHARD,
+                attribute::DUE_AT,
+            ])
+            .send()
+            .await?;
+        Ok(match changed {
+            Changed::Yes => {
+                tracing::warn!(
+                    outcome = "reauthorize",
+                    "a grant has ended; the user has to log in again"
+                );
+                RefreshOutcome::Reauthorize
+            }
+            Changed::No(_) => RefreshOutcome::Fresh,
+        })
+    }
+
+    /// Alipay refused the access token at its use. Whether the grant is over, only a refresh can say; the schedule makes it.
+    async fn suspect(
+        &self,
+        record: &TokenRecord,
+        now: WallTime,
+    ) -> Result<RefreshOutcome, StoreError> {
+        let change = Change::of_lineage(&self.table, record)
+            .in_states(&[State::Active])
+            .set(attribute::STATE, text(State::Suspect.as_str()))
+            .set(attribute::SUSPECT_SINCE, time(now));
+        match self
+            .with_due(change, &record.address, now.plus(QUARANTINE))
+            .send()
+            .await?
+        {
+            Changed::Yes => {
+                tracing::warn!(
+                    outcome = "suspect",
+                    "an access token was refused at its use"
+                );
+                Ok(RefreshOutcome::Suspect {
+                    retry_after: QUARANTINE,
+                })
+            }
+            Changed::No(_) => Ok(RefreshOutcome::Fresh),
+        }
     }
 }
 
-/// Whether somebody may still be refreshing this row.
-pub(super) fn lease_runs_at(record: &TokenRecord, now: WallTime) -> bool {
-    record
-        .lease_until
-        .is_some_and(|until| until >= now.minus(SKEW))
+/// The right to refresh a row.
+pub(super) struct Lease<'a> {
+    pub(super) owner: &'a str,
+    pub(super) until: WallTime,
+    /// From when the quarantine counts, if the refresh token was refused before.
+    pub(super) refused_since: Option<WallTime>,
+}
+
+fn busy(record: &TokenRecord, now: WallTime) -> RefreshOutcome {
+    if let Some(until) = record.lease_until {
+        warn_of_clocks(until, now);
+    }
+    RefreshOutcome::Busy
+}
+
+/// A lease that ends later than one that begins now was taken by a clock that is ahead of ours.
+fn warn_of_clocks(lease_until: WallTime, now: WallTime) {
+    let ahead = lease_until.since(now.plus(LEASE));
+    if ahead > SKEW {
+        tracing::error!(
+            outcome = "clock_skew",
+            ahead_ms = u64::try_from(ahead.as_millis()).unwrap_or(u64::MAX),
+            "two workers' clocks differ by more than is allowed for"
+        );
+    }
+}
+
+fn has_time_for_a_call(end: WallTime, now: WallTime) -> bool {
+    end.since(now) >= GATEWAY_BUDGET + COMMIT_BUDGET + ANSWER_BUDGET
 }
 
 /// Fills what a refresh reply may leave out from what was stored: never a pair without a refresh

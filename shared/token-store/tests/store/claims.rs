@@ -6,7 +6,8 @@ use token_store::{
     Claim, ClaimToken, Completion, FirstAnswers, MAX_ANSWER_BYTES, StoreError, Waited, WallTime,
 };
 
-use crate::harness::{Bench, NoGateway, START, grant, user};
+use crate::gateway::NoGateway;
+use crate::harness::{Bench, START, grant, user};
 
 const SCOPE: &str = "code2session#2021000000000001";
 const RUNS: Duration = Duration::from_secs(10);

@@ -2,14 +2,18 @@
 
 use std::time::Duration;
 
-use secrecy::ExposeSecret;
-use token_store::{Claim, Completion, FirstAnswers, StoreError, TokenStore};
+use secrecy::{ExposeSecret, SecretString};
+use token_store::{
+    Because, Claim, Completion, DueShards, FirstAnswers, Grant, RefreshFailure, RefreshOutcome,
+    Refresher, StoreError, TokenStore,
+};
 use tokio::net::TcpListener;
 
-use crate::harness::{Bench, Gateway, NoGateway, START, client_at, grant, keyring, user};
+use crate::gateway::{Gateway, NoGateway};
+use crate::harness::{Bench, START, client_at, grant, keys, text, user};
 use crate::proxy::{Fault, Proxy};
 
-const THROTTLED: Fault = Fault::Answer {
+pub const THROTTLED: Fault = Fault::Answer {
     status: 400,
     code: "ProvisionedThroughputExceededException",
 };
@@ -20,8 +24,8 @@ async fn nowhere() -> (TokenStore, FirstAnswers) {
     let client = client_at(listener.local_addr().unwrap());
     drop(listener);
     (
-        TokenStore::new(client.clone(), "tokens", keyring("2026-11")),
-        FirstAnswers::new(client, "tokens", keyring("2026-11")),
+        TokenStore::new(client.clone(), "tokens", keys(), DueShards::default()),
+        FirstAnswers::new(client, "tokens", keys()),
     )
 }
 
@@ -88,7 +92,7 @@ async fn throttling_and_failures_inside_are_unavailable_and_refusals_are_not() {
 async fn no_errors_text_names_the_table() {
     let bench = Bench::new().await;
     let table = "a-table-that-is-not-there";
-    let store = TokenStore::new(bench.client.clone(), table, keyring("2026-11"));
+    let store = TokenStore::new(bench.client.clone(), table, keys(), DueShards::default());
     let error = store
         .put_login(&user("u"), &grant("a", START), START, None)
         .await
@@ -113,6 +117,35 @@ async fn a_login_whose_reply_was_lost_is_recognised_as_its_own() {
         assert_eq!(proxy.suffered(), 1);
         assert_eq!(generation.get(), expected, "written once");
     }
+}
+
+#[tokio::test]
+async fn a_login_whose_reply_was_lost_does_not_undo_the_refresh_that_followed_it() {
+    let bench = Bench::new().await;
+    let proxy = Proxy::before(bench.endpoint).await;
+    let store = bench.store_through(proxy.address);
+    proxy.arm("PutItem", Fault::LoseReplyLater, 1);
+    let gateway = Gateway::with_live("a", &bench.clock);
+    let (generation, ()) = tokio::join!(
+        async {
+            let pair = grant("a", START);
+            store.put_login(&user("u"), &pair, START, None).await
+        },
+        async {
+            while bench.items().await.is_empty() {
+                tokio::task::yield_now().await;
+            }
+            let outcome = bench
+                .refresh(&bench.store(), Because::Asked, &gateway)
+                .await;
+            assert_eq!(outcome.unwrap(), RefreshOutcome::Refreshed);
+            proxy.close();
+        }
+    );
+    assert_eq!(generation.unwrap().get(), 1);
+    assert_eq!(text(&bench.item().await, "generation"), "2");
+    let token = bench.read(&bench.store(), &NoGateway).await.unwrap();
+    assert_eq!(token.token.expose_secret(), "access-refreshed-1");
 }
 
 #[tokio::test]
@@ -179,10 +212,7 @@ async fn a_lease_and_a_commit_whose_replies_were_lost_are_recognised_as_their_ow
     // First the one that takes the lease; its repetition is passed, and so it is once more for the
     // commit.
     proxy.arm("UpdateItem", Fault::LoseReply, 1);
-    let token = store
-        .access_token(&user("u"), &bench.clock, bench.deadline(), &gateway)
-        .await
-        .unwrap();
+    let token = bench.read(&store, &gateway).await.unwrap();
     assert_eq!((proxy.suffered(), gateway.calls()), (1, 1));
     assert_eq!(token.generation.get(), 2);
 
@@ -190,33 +220,36 @@ async fn a_lease_and_a_commit_whose_replies_were_lost_are_recognised_as_their_ow
     let arming = ArmingGateway {
         inner: &gateway,
         proxy: &proxy,
+        passing: 0,
         fault: Fault::LoseReply,
         times: 1,
     };
-    let token = store
-        .access_token(&user("u"), &bench.clock, bench.deadline(), &arming)
-        .await
-        .unwrap();
+    let token = bench.read(&store, &arming).await.unwrap();
     assert_eq!((proxy.suffered(), gateway.calls()), (1, 2));
     assert_eq!(token.generation.get(), 3);
-    assert_eq!(bench.item().await["generation"].as_n().unwrap(), "3");
+    let row = bench.item().await;
+    assert_eq!(row["generation"].as_n().unwrap(), "3");
+    assert!(
+        !row.contains_key("sibling_token_sealed"),
+        "not taken for another worker's"
+    );
 }
 
-/// Makes the writes after the gateway call fail.
-struct ArmingGateway<'a> {
-    inner: &'a Gateway,
-    proxy: &'a Proxy,
-    fault: Fault,
-    times: usize,
+/// Makes writes after the gateway call fail.
+pub struct ArmingGateway<'a> {
+    pub inner: &'a Gateway,
+    pub proxy: &'a Proxy,
+    pub fault: Fault,
+    /// How many writes pass first.
+    pub passing: usize,
+    pub times: usize,
 }
 
-impl token_store::Refresher for ArmingGateway<'_> {
-    async fn refresh(
-        &self,
-        refresh_token: &secrecy::SecretString,
-    ) -> Result<token_store::Grant, token_store::RefreshFailure> {
+impl Refresher for ArmingGateway<'_> {
+    async fn refresh(&self, refresh_token: &SecretString) -> Result<Grant, RefreshFailure> {
         let answer = self.inner.refresh(refresh_token).await;
-        self.proxy.arm("UpdateItem", self.fault, self.times);
+        self.proxy
+            .arm_after(self.passing, "UpdateItem", self.fault, self.times);
         answer
     }
 }
@@ -235,14 +268,12 @@ async fn a_throttled_commit_is_tried_again_until_the_pair_is_stored() {
     let arming = ArmingGateway {
         inner: &gateway,
         proxy: &proxy,
+        passing: 0,
         fault: THROTTLED,
         // More than the client's own three attempts.
         times: 7,
     };
-    let token = store
-        .access_token(&user("u"), &bench.clock, bench.deadline(), &arming)
-        .await
-        .unwrap();
+    let token = bench.read(&store, &arming).await.unwrap();
     assert_eq!(proxy.suffered(), 7);
     assert_eq!(token.token.expose_secret(), "access-refreshed-1");
     assert_eq!(bench.item().await["generation"].as_n().unwrap(), "2");
@@ -262,12 +293,11 @@ async fn a_pair_that_could_not_be_stored_is_not_handed_out_as_if_it_were() {
     let arming = ArmingGateway {
         inner: &gateway,
         proxy: &proxy,
+        passing: 0,
         fault: THROTTLED,
         times: usize::MAX,
     };
-    let outcome = store
-        .access_token(&user("u"), &bench.clock, bench.deadline(), &arming)
-        .await;
+    let outcome = bench.read(&store, &arming).await;
     assert!(is_unavailable(outcome));
 }
 
@@ -282,9 +312,6 @@ async fn a_token_that_still_lives_is_served_though_dynamodb_fails_after_it_was_r
         .unwrap();
     bench.clock.advance(Duration::from_secs(270));
     proxy.arm("UpdateItem", THROTTLED, usize::MAX);
-    let token = store
-        .access_token(&user("u"), &bench.clock, bench.deadline(), &NoGateway)
-        .await
-        .unwrap();
+    let token = bench.read(&store, &NoGateway).await.unwrap();
     assert_eq!(token.token.expose_secret(), "access-a");
 }

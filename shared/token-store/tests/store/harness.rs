@@ -1,23 +1,21 @@
-//! A table of its own for each test, a clock that is set by hand, and a gateway that behaves as
-//! Alipay's does.
+//! A table of its own for each test, and a clock that is set by hand.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region, retry::RetryConfig};
 use aws_sdk_dynamodb::types::AttributeValue;
-use secrecy::{ExposeSecret, SecretString};
 use token_store::{
-    Clock, FirstAnswers, Grant, Keyring, RefreshFailure, Refresher, TokenKey, TokenKind,
-    TokenStore, WallTime, create_table,
+    AccessToken, Because, Clock, DueRow, DueShards, FirstAnswers, Grant, InProcess, Keyring,
+    NoRescueQueue, RefreshOutcome, RefreshWith, Refresher, StoreError, TokenKey, TokenKeys,
+    TokenKind, TokenStore, WallTime, create_table,
 };
 use tokio::net::TcpListener;
-use tokio::sync::Notify;
 
 /// Where the suite finds another DynamoDB than the embedded one, such as `http://127.0.0.1:4566`.
 const ENDPOINT_VARIABLE: &str = "TOKEN_STORE_TEST_ENDPOINT";
@@ -58,16 +56,119 @@ impl Bench {
 
     /// A new store, which shares nothing in memory with any other: as in another process.
     pub fn store(&self) -> TokenStore {
-        TokenStore::new(self.client.clone(), &self.table, keyring("2026-11"))
+        self.store_with(keys(), DueShards::default())
     }
 
-    /// The same through another endpoint, such as a faulty proxy.
+    /// The store of a process that has no keys for refresh tokens.
+    pub fn reader(&self) -> TokenStore {
+        self.store_with(
+            TokenKeys::for_reading(keyring("2026-11")),
+            DueShards::default(),
+        )
+    }
+
+    pub fn store_with(&self, keys: TokenKeys, shards: DueShards) -> TokenStore {
+        TokenStore::new(self.client.clone(), &self.table, keys, shards)
+    }
+
+    /// A store through another endpoint, such as a faulty proxy.
     pub fn store_through(&self, endpoint: SocketAddr) -> TokenStore {
-        TokenStore::new(client_at(endpoint), &self.table, keyring("2026-11"))
+        TokenStore::new(
+            client_at(endpoint),
+            &self.table,
+            keys(),
+            DueShards::default(),
+        )
     }
 
     pub fn first_answers(&self) -> FirstAnswers {
-        FirstAnswers::new(self.client.clone(), &self.table, keyring("2026-11"))
+        FirstAnswers::new(self.client.clone(), &self.table, keys())
+    }
+
+    /// Stores the pair `name` of a login of the user `u`.
+    pub async fn log_in(&self, pair: &Grant) {
+        let now = self.clock.now();
+        let store = self.store();
+        store.put_login(&user("u"), pair, now, None).await.unwrap();
+    }
+
+    /// Refreshing by `store` itself.
+    pub fn renewal<'a, R: Refresher>(
+        &'a self,
+        store: &'a TokenStore,
+        gateway: &'a R,
+    ) -> InProcess<'a, R, NoRescueQueue> {
+        InProcess {
+            store,
+            clock: &self.clock,
+            gateway,
+            rescue: &NoRescueQueue,
+        }
+    }
+
+    /// What a reader of `u` gets who refreshes in its own process.
+    pub async fn read<R: Refresher>(
+        &self,
+        store: &TokenStore,
+        gateway: &R,
+    ) -> Result<AccessToken, StoreError> {
+        self.read_key(store, &user("u"), gateway).await
+    }
+
+    pub async fn read_key<R: Refresher>(
+        &self,
+        store: &TokenStore,
+        key: &TokenKey,
+        gateway: &R,
+    ) -> Result<AccessToken, StoreError> {
+        let renewal = self.renewal(store, gateway);
+        store
+            .access_token(key, &self.clock, self.deadline(), &renewal)
+            .await
+    }
+
+    /// What a worker makes of the row of `u`.
+    pub async fn refresh<R: Refresher>(
+        &self,
+        store: &TokenStore,
+        because: Because,
+        gateway: &R,
+    ) -> Result<RefreshOutcome, StoreError> {
+        self.refresh_key(store, &user("u"), because, gateway).await
+    }
+
+    pub async fn refresh_key<R: Refresher>(
+        &self,
+        store: &TokenStore,
+        key: &TokenKey,
+        because: Because,
+        gateway: &R,
+    ) -> Result<RefreshOutcome, StoreError> {
+        let with = RefreshWith {
+            clock: &self.clock,
+            deadline: self.deadline(),
+            gateway,
+            rescue: &NoRescueQueue,
+        };
+        store.refresh(key, because, &with).await
+    }
+
+    /// Every row that is due now, as a sweep of all partitions finds them.
+    pub async fn due(&self, store: &TokenStore) -> Vec<DueRow> {
+        let mut found = Vec::new();
+        for shard in store.due_shards().all() {
+            let mut from = None;
+            loop {
+                let now = self.clock.now();
+                let page = store.due_rows(shard, now, 7, from).await.unwrap();
+                found.extend(page.rows);
+                from = page.next;
+                if from.is_none() {
+                    break;
+                }
+            }
+        }
+        found
     }
 
     pub fn deadline(&self) -> WallTime {
@@ -88,6 +189,13 @@ impl Bench {
         let mut items = self.items().await;
         assert_eq!(items.len(), 1);
         items.remove(0)
+    }
+
+    /// Changes one attribute of the only row, as somebody who has the table could.
+    pub async fn set(&self, field: &str, value: AttributeValue) {
+        let mut row = self.item().await;
+        row.insert(field.into(), value);
+        self.overwrite(row).await;
     }
 
     /// Writes a row as somebody who has the table but not the keys could.
@@ -142,12 +250,30 @@ pub fn keyring(active: &str) -> Keyring {
     Keyring::from_json(&document.into()).unwrap()
 }
 
+/// Another keyring of the same key ids.
+pub fn refresh_keyring(active: &str) -> Keyring {
+    let document = format!(
+        r#"{{"active":"{active}","keys":{{"2026-10":"{}=","2026-11":"{}="}}}}"#,
+        "C".repeat(42) + "A",
+        "D".repeat(42) + "A"
+    );
+    Keyring::from_json(&document.into()).unwrap()
+}
+
+pub fn keys() -> TokenKeys {
+    TokenKeys::for_keeping(keyring("2026-11"), refresh_keyring("2026-11"))
+}
+
 #[derive(Clone)]
 pub struct ManualClock(Arc<AtomicU64>);
 
 impl ManualClock {
     fn at(time: WallTime) -> Self {
         Self(Arc::new(AtomicU64::new(time.as_millis())))
+    }
+
+    pub fn set(&self, time: WallTime) {
+        self.0.store(time.as_millis(), Ordering::SeqCst);
     }
 
     pub fn advance(&self, duration: Duration) {
@@ -171,6 +297,13 @@ pub fn user(subject: &str) -> TokenKey {
     }
 }
 
+pub fn merchant(auth_app_id: &str) -> TokenKey {
+    TokenKey {
+        kind: TokenKind::Isv,
+        ..user(auth_app_id)
+    }
+}
+
 /// A pair that lives 300 s, its refresh token 30 days.
 pub fn grant(name: &str, now: WallTime) -> Grant {
     Grant {
@@ -181,98 +314,29 @@ pub fn grant(name: &str, now: WallTime) -> Grant {
     }
 }
 
-/// Holds a reply back: the exchange is done, the caller does not hear of it yet.
-#[derive(Default)]
-pub struct Gate {
-    pub reached: Notify,
-    pub open: Notify,
-}
+pub const DAY: Duration = Duration::from_secs(24 * 3600);
 
-/// Exchanges a refresh token once, as Alipay does for users.
-pub struct Gateway {
-    live: Mutex<String>,
-    clock: ManualClock,
-    calls: AtomicUsize,
-    failures: Mutex<Vec<RefreshFailure>>,
-    latency: Duration,
-    gate: Option<Arc<Gate>>,
-    without_refresh_token: bool,
-}
-
-impl Gateway {
-    /// A gateway at which `refresh-<name>` is good.
-    pub fn with_live(name: &str, clock: &ManualClock) -> Self {
-        Self {
-            live: Mutex::new(format!("refresh-{name}")),
-            clock: clock.clone(),
-            calls: AtomicUsize::new(0),
-            failures: Mutex::default(),
-            latency: Duration::ZERO,
-            gate: None,
-            without_refresh_token: false,
-        }
-    }
-
-    pub fn slow(mut self, latency: Duration) -> Self {
-        self.latency = latency;
-        self
-    }
-
-    pub fn gated(mut self, gate: &Arc<Gate>) -> Self {
-        self.gate = Some(Arc::clone(gate));
-        self
-    }
-
-    pub fn failing_once(self, failure: RefreshFailure) -> Self {
-        self.failures.lock().unwrap().push(failure);
-        self
-    }
-
-    pub fn keeping_the_refresh_token(mut self) -> Self {
-        self.without_refresh_token = true;
-        self
-    }
-
-    pub fn calls(&self) -> usize {
-        self.calls.load(Ordering::SeqCst)
+/// A pair that lives 15 days, its refresh token 30: the schedule refreshes it.
+pub fn long_grant(name: &str, now: WallTime) -> Grant {
+    Grant {
+        expires_at: now.plus(15 * DAY),
+        refresh_expires_at: Some(now.plus(30 * DAY)),
+        ..grant(name, now)
     }
 }
 
-impl Refresher for Gateway {
-    async fn refresh(&self, refresh_token: &SecretString) -> Result<Grant, RefreshFailure> {
-        let call = self.calls.fetch_add(1, Ordering::SeqCst) + 1;
-        if let Some(failure) = self.failures.lock().unwrap().pop() {
-            return Err(failure);
-        }
-        let answer = {
-            let mut live = self.live.lock().unwrap();
-            if *live == refresh_token.expose_secret() {
-                let mut pair = grant(&format!("refreshed-{call}"), self.clock.now());
-                if self.without_refresh_token {
-                    pair.refresh_token = None;
-                    pair.refresh_expires_at = None;
-                } else {
-                    *live = format!("refresh-refreshed-{call}");
-                }
-                Ok(pair)
-            } else {
-                Err(RefreshFailure::Refused)
-            }
-        };
-        if let Some(gate) = &self.gate {
-            gate.reached.notify_one();
-            gate.open.notified().await;
-        }
-        tokio::time::sleep(self.latency).await;
-        answer
+/// A text or number of a row, or nothing.
+pub fn text<'a>(row: &'a Item, field: &str) -> &'a str {
+    match row.get(field) {
+        Some(AttributeValue::S(text) | AttributeValue::N(text)) => text,
+        _ => "",
     }
 }
 
-/// A gateway that must not be called.
-pub struct NoGateway;
+pub fn time(row: &Item, field: &str) -> Option<WallTime> {
+    text(row, field).parse().ok().map(WallTime::from_millis)
+}
 
-impl Refresher for NoGateway {
-    async fn refresh(&self, _: &SecretString) -> Result<Grant, RefreshFailure> {
-        panic!("the gateway was called");
-    }
+pub fn number(time: WallTime) -> AttributeValue {
+    AttributeValue::N(time.as_millis().to_string())
 }

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use secrecy::ExposeSecret;
 use token_store::{Clock, StoreError, TokenKind, WallTime};
 
-use crate::harness::{Bench, Gateway, NoGateway, START, grant, user};
+use crate::gateway::{Gateway, NoGateway};
+use crate::harness::{Bench, START, grant, user};
 
 #[tokio::test]
 async fn a_first_login_is_generation_one_and_is_read_back() {
@@ -164,12 +166,7 @@ async fn withdrawn_grants_are_not_served_though_their_token_lives() {
         .await
         .unwrap();
     for state in ["revoked", "reauthorize"] {
-        let mut row = bench.item().await;
-        row.insert(
-            "state".into(),
-            aws_sdk_dynamodb::types::AttributeValue::S(state.into()),
-        );
-        bench.overwrite(row).await;
+        bench.set("state", AttributeValue::S(state.into())).await;
         let outcome = store
             .access_token(&user("u"), &bench.clock, bench.deadline(), &NoGateway)
             .await;
@@ -190,8 +187,9 @@ async fn absurd_lifetimes_do_no_harm() {
         .unwrap();
     let deadline = bench.clock.now().plus(Duration::MAX);
     let gateway = Gateway::with_live("a", &bench.clock);
+    let renewal = bench.renewal(&store, &gateway);
     let read = store
-        .access_token(&user("u"), &bench.clock, deadline, &gateway)
+        .access_token(&user("u"), &bench.clock, deadline, &renewal)
         .await
         .unwrap();
     assert_eq!(read.token.expose_secret(), "access-a");

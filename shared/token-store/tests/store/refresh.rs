@@ -5,33 +5,22 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use secrecy::ExposeSecret;
-use token_store::{AccessToken, Clock, RefreshFailure, StoreError, TokenStore};
+use token_store::{
+    AccessToken, Clock, InProcess, NoRescueQueue, RefreshFailure, StoreError, TokenStore,
+};
 
-use crate::harness::{Bench, Gate, Gateway, NoGateway, START, grant, user};
+use crate::gateway::{Gate, Gateway, NoGateway};
+use crate::harness::{Bench, START, grant, number, text, user};
 
 /// A bench with one user, logged in as `a`, whose access token has expired.
-async fn with_expired_token() -> Bench {
+pub async fn with_expired_token() -> Bench {
     let bench = Bench::new().await;
-    bench
-        .store()
-        .put_login(&user("u"), &grant("a", START), START, None)
-        .await
-        .unwrap();
+    bench.log_in(&grant("a", START)).await;
     bench.clock.advance(Duration::from_secs(400));
     bench
 }
 
-async fn read(
-    bench: &Bench,
-    store: &TokenStore,
-    gateway: &Gateway,
-) -> Result<AccessToken, StoreError> {
-    store
-        .access_token(&user("u"), &bench.clock, bench.deadline(), gateway)
-        .await
-}
-
-fn spawn_read(
+pub fn spawn_read(
     bench: &Bench,
     store: &TokenStore,
     gateway: &Arc<Gateway>,
@@ -39,17 +28,16 @@ fn spawn_read(
     let (store, gateway, clock) = (store.clone(), Arc::clone(gateway), bench.clock.clone());
     let deadline = bench.deadline();
     tokio::spawn(async move {
+        let renewal = InProcess {
+            store: &store,
+            clock: &clock,
+            gateway: &*gateway,
+            rescue: &NoRescueQueue,
+        };
         store
-            .access_token(&user("u"), &clock, deadline, &*gateway)
+            .access_token(&user("u"), &clock, deadline, &renewal)
             .await
     })
-}
-
-fn text<'a>(row: &'a crate::harness::Item, field: &str) -> &'a str {
-    match row.get(field) {
-        Some(AttributeValue::S(text) | AttributeValue::N(text)) => text,
-        _ => "",
-    }
 }
 
 #[tokio::test]
@@ -57,7 +45,7 @@ async fn an_expired_token_is_refreshed_and_the_new_pair_is_stored() {
     let bench = with_expired_token().await;
     let before = bench.item().await;
     let gateway = Gateway::with_live("a", &bench.clock);
-    let token = read(&bench, &bench.store(), &gateway).await.unwrap();
+    let token = bench.read(&bench.store(), &gateway).await.unwrap();
     assert_eq!(token.token.expose_secret(), "access-refreshed-1");
     assert_eq!(token.generation.get(), 2);
 
@@ -68,7 +56,7 @@ async fn an_expired_token_is_refreshed_and_the_new_pair_is_stored() {
     assert!(!row.contains_key("lease_owner") && !row.contains_key("lease_until"));
     // The next time it is the new refresh token that is used.
     bench.clock.advance(Duration::from_secs(400));
-    let token = read(&bench, &bench.store(), &gateway).await.unwrap();
+    let token = bench.read(&bench.store(), &gateway).await.unwrap();
     assert_eq!(token.token.expose_secret(), "access-refreshed-2");
 }
 
@@ -143,20 +131,27 @@ async fn a_lease_is_taken_over_only_after_it_ran_out_and_the_clocks_may_differ()
     let bench = with_expired_token().await;
     let gateway = Gateway::with_live("a", &bench.clock);
     let until = bench.clock.now().plus(Duration::from_secs(20));
-    let mut row = bench.item().await;
-    row.insert("lease_owner".into(), AttributeValue::S("killed".into()));
-    row.insert(
-        "lease_until".into(),
-        AttributeValue::N(until.as_millis().to_string()),
-    );
-    bench.overwrite(row).await;
+    bench
+        .set("lease_owner", AttributeValue::S("killed".into()))
+        .await;
+    bench.set("lease_until", number(until)).await;
 
     let at = async |moment: token_store::WallTime| {
         let clock = move || moment;
-        let deadline = moment.plus(Duration::from_secs(25));
-        bench
-            .store()
-            .access_token(&user("u"), &clock, deadline, &gateway)
+        let store = bench.store();
+        let renewal = InProcess {
+            store: &store,
+            clock: &clock,
+            gateway: &gateway,
+            rescue: &NoRescueQueue,
+        };
+        store
+            .access_token(
+                &user("u"),
+                &clock,
+                moment.plus(Duration::from_secs(25)),
+                &renewal,
+            )
             .await
     };
     let (at_its_end, just_after) = tokio::join!(at(until), at(until.plus(Duration::from_secs(2))));
@@ -180,8 +175,11 @@ async fn a_pair_that_arrives_after_its_lease_was_taken_over_still_lands() {
     // The holder is frozen past its lease; the next one is told that the refresh token is spent.
     bench.clock.advance(Duration::from_secs(60));
     let second = Gateway::with_live("nothing", &bench.clock);
-    let outcome = read(&bench, &bench.store(), &second).await;
-    assert!(matches!(outcome, Err(StoreError::Reauthorize)));
+    let outcome = bench.read(&bench.store(), &second).await;
+    assert!(
+        matches!(outcome, Err(StoreError::Busy { .. })),
+        "not a new login yet: {outcome:?}"
+    );
     assert_eq!(second.calls(), 1);
     assert_eq!(text(&bench.item().await, "state"), "suspect");
 
@@ -191,7 +189,9 @@ async fn a_pair_that_arrives_after_its_lease_was_taken_over_still_lands() {
     let row = bench.item().await;
     assert_eq!(text(&row, "state"), "active");
     assert_eq!(text(&row, "generation"), "2");
-    assert!(!row.contains_key("suspect_since"));
+    for mark in ["suspect_since", "refused_since", "not_before", "attempts"] {
+        assert!(!row.contains_key(mark), "{mark}");
+    }
 }
 
 #[tokio::test]
@@ -217,63 +217,12 @@ async fn a_login_during_a_refresh_wins() {
 }
 
 #[tokio::test]
-async fn a_transient_failure_leaves_generation_and_state_and_frees_the_lease() {
-    for failure in [
-        RefreshFailure::Transient("gateway timed out"),
-        RefreshFailure::Misconfigured("isv.unmatched-app-id"),
-    ] {
-        let bench = with_expired_token().await;
-        let before = bench.item().await;
-        let store = bench.store();
-        let gateway = Gateway::with_live("a", &bench.clock).failing_once(failure);
-        let error = read(&bench, &store, &gateway).await.unwrap_err();
-        let transient = matches!(failure, RefreshFailure::Transient(_));
-        assert_eq!(error.is_transient(), transient, "{error}");
-        assert_eq!(bench.item().await, before);
-        // So the next reader need not wait for anything.
-        read(&bench, &store, &gateway).await.unwrap();
-    }
-}
-
-#[tokio::test]
-async fn a_refused_refresh_marks_the_grant_and_is_not_tried_again() {
-    let bench = with_expired_token().await;
-    let store = bench.store();
-    let gateway = Gateway::with_live("another", &bench.clock);
-    for _ in 0..2 {
-        let outcome = read(&bench, &store, &gateway).await;
-        assert!(matches!(outcome, Err(StoreError::Reauthorize)));
-    }
-    assert_eq!(gateway.calls(), 1);
-    let row = bench.item().await;
-    assert_eq!(text(&row, "state"), "suspect");
-    assert_eq!(text(&row, "generation"), "1");
-    assert_eq!(
-        text(&row, "suspect_since"),
-        bench.clock.now().as_millis().to_string()
-    );
-    assert!(
-        row.contains_key("refresh_token_sealed"),
-        "nothing is deleted"
-    );
-    assert!(!row.contains_key("lease_owner"));
-
-    let now = bench.clock.now();
-    store
-        .put_login(&user("u"), &grant("b", now), now, None)
-        .await
-        .unwrap();
-    let token = read(&bench, &store, &gateway).await.unwrap();
-    assert_eq!(token.token.expose_secret(), "access-b");
-}
-
-#[tokio::test]
 async fn a_reply_without_a_refresh_token_keeps_the_old_one() {
     let bench = with_expired_token().await;
     let before = bench.item().await;
     let store = bench.store();
     let gateway = Gateway::with_live("a", &bench.clock).keeping_the_refresh_token();
-    read(&bench, &store, &gateway).await.unwrap();
+    bench.read(&store, &gateway).await.unwrap();
     let row = bench.item().await;
     assert_eq!(row["refresh_expires_at"], before["refresh_expires_at"]);
     assert_eq!(
@@ -281,20 +230,22 @@ async fn a_reply_without_a_refresh_token_keeps_the_old_one() {
         "the row stays as long as it can be refreshed"
     );
     bench.clock.advance(Duration::from_secs(400));
-    let token = read(&bench, &store, &gateway).await.unwrap();
+    let token = bench.read(&store, &gateway).await.unwrap();
     assert_eq!(token.generation.get(), 3);
 }
 
 #[tokio::test]
 async fn with_too_little_time_left_no_refresh_is_begun() {
     let bench = with_expired_token().await;
+    let before = bench.item().await;
+    let store = bench.store();
+    let renewal = bench.renewal(&store, &NoGateway);
     let deadline = bench.clock.now().plus(Duration::from_secs(7));
-    let outcome = bench
-        .store()
-        .access_token(&user("u"), &bench.clock, deadline, &NoGateway)
+    let outcome = store
+        .access_token(&user("u"), &bench.clock, deadline, &renewal)
         .await;
     assert!(matches!(outcome, Err(StoreError::Busy { .. })));
-    assert!(!bench.item().await.contains_key("lease_owner"));
+    assert_eq!(bench.item().await, before, "nor is it taken for a failure");
 }
 
 #[tokio::test]
@@ -306,7 +257,8 @@ async fn a_token_in_its_last_minute_is_refreshed_and_served_meanwhile() {
         .await
         .unwrap();
     bench.clock.advance(Duration::from_millis(239_999));
-    read(&bench, &store, &Gateway::with_live("a", &bench.clock))
+    bench
+        .read(&store, &Gateway::with_live("a", &bench.clock))
         .await
         .map(|token| assert_eq!(token.generation.get(), 1))
         .unwrap();
@@ -342,7 +294,7 @@ async fn a_token_in_its_last_minute_is_served_though_the_refresh_fails() {
             .unwrap();
         bench.clock.advance(Duration::from_secs(270));
         let gateway = Gateway::with_live("a", &bench.clock).failing_once(failure);
-        let token = read(&bench, &store, &gateway).await.unwrap();
+        let token = bench.read(&store, &gateway).await.unwrap();
         assert_eq!(token.token.expose_secret(), "access-a");
         assert_eq!(gateway.calls(), 1);
     }
@@ -365,7 +317,7 @@ async fn a_token_that_lives_a_minute_is_not_refreshed_by_everybody_who_reads_it(
         .unwrap();
     bench.clock.advance(Duration::from_millis(1));
     let gateway = Gateway::with_live("a", &bench.clock);
-    let token = read(&bench, &store, &gateway).await.unwrap();
+    let token = bench.read(&store, &gateway).await.unwrap();
     assert_eq!(token.generation.get(), 2);
 }
 
@@ -376,9 +328,9 @@ async fn a_revoked_grant_is_not_brought_back_by_a_late_pair() {
     let gateway = Arc::new(Gateway::with_live("a", &bench.clock).gated(&gate));
     let refreshing = spawn_read(&bench, &bench.store(), &gateway);
     gate.reached.notified().await;
-    let mut row = bench.item().await;
-    row.insert("state".into(), AttributeValue::S("revoked".into()));
-    bench.overwrite(row).await;
+    bench
+        .set("state", AttributeValue::S("revoked".into()))
+        .await;
     gate.open.notify_one();
     let outcome = refreshing.await.unwrap();
     assert!(matches!(outcome, Err(StoreError::Reauthorize)));
@@ -389,7 +341,7 @@ async fn a_revoked_grant_is_not_brought_back_by_a_late_pair() {
 async fn debug_shows_no_token() {
     let bench = with_expired_token().await;
     let gateway = Gateway::with_live("a", &bench.clock);
-    let token = read(&bench, &bench.store(), &gateway).await.unwrap();
+    let token = bench.read(&bench.store(), &gateway).await.unwrap();
     let claim = token_store::Claim::Answered("access-b".into());
     let waited = token_store::Waited::Answered("access-b".into());
     let shown = format!(

@@ -1,0 +1,112 @@
+//! Nothing secret in the log, however much is logged.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use secrecy::ExposeSecret;
+use serde_json::json;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::util::SubscriberInitExt;
+
+use crate::bench::{Bench, due, records, user_id};
+use crate::dynamodb_proxy::Proxy;
+use crate::sqs::{REFRESH_QUEUE, RESCUE_QUEUE, Sqs};
+
+/// Logins so long ago are due, whatever their jitter.
+const DUE: Duration = Duration::from_secs(54 * 60);
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// In a process of its own, because which events are heard is decided for a whole process.
+#[test]
+fn no_token_is_in_any_line_of_the_log_however_much_is_logged() {
+    const CHILD: &str = "REFRESH_TOKENS_LOG_TEST";
+    const NAME: &str = "secrets::no_token_is_in_any_line_of_the_log_however_much_is_logged";
+    if std::env::var_os(CHILD).is_some() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        return runtime.unwrap().block_on(log_everything());
+    }
+    let output = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", NAME, "--nocapture"])
+        .env(CHILD, "1")
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+async fn log_everything() {
+    let log = Log::default();
+    let writer = log.clone();
+    let _guard = tracing_subscriber::fmt()
+        .with_writer(move || writer.clone())
+        .with_env_filter(EnvFilter::new("trace"))
+        .set_default();
+    let bench = Bench::new().await;
+    let sqs = Sqs::start().await;
+    let proxy = Proxy::before(bench.endpoint).await;
+    let function = bench.with_queues_through(&sqs, proxy.address);
+    let mut secrets = Vec::new();
+    for user in 0..4 {
+        let granted = bench.log_in_ago(user, DUE).await;
+        secrets.push(granted.access_token.expose_secret().to_owned());
+        secrets.push(granted.refresh_token.unwrap().expose_secret().to_owned());
+    }
+    // A due row by way of the queue, one by hand, one that is refused, one whose pair has to be rescued.
+    bench.simulator.revoke(&bench.app.app_id, &user_id(2));
+    bench.sweep(&function).await;
+    let messages = sqs.take(REFRESH_QUEUE);
+    assert_eq!(messages.len(), 4);
+    let by_hand = json!({"refresh": {"appid": bench.app.app_id, "subject": user_id(1)}});
+    bench.invoke(&function, &by_hand).await;
+    let fine = [due(&bench.row(0)), due(&bench.row(2))];
+    bench.invoke(&function, &records(&fine)).await;
+    proxy.throttle_updates_after(1);
+    let unlucky = [due(&bench.row(3)), "{\"canary\":1}".to_owned()];
+    bench.invoke(&function, &records(&unlucky)).await;
+    proxy.pass();
+    let rescued = sqs.take(RESCUE_QUEUE);
+    assert_eq!(rescued.len(), 1);
+    bench.invoke(&function, &records(&rescued)).await;
+    for user in [0, 1, 3] {
+        assert_eq!(bench.generation(&bench.row(user)).await, 2);
+        let live = bench
+            .simulator
+            .live_refresh_tokens(&bench.app.app_id, &user_id(user));
+        assert_eq!(live.len(), 1);
+        secrets.extend(live);
+    }
+    secrets.push("canary".to_owned());
+    let key = bench.app.private_key.replace(['\n', '\r'], "");
+    secrets.push(key.chars().skip(200).take(60).collect());
+
+    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    for said in [
+        "the due rows were looked for",
+        "a batch was worked off",
+        "rescue queue",
+    ] {
+        assert!(log.contains(said), "{said}");
+    }
+    assert!(log.contains("TRACE"));
+    for secret in secrets {
+        assert!(!log.contains(&secret), "{secret}");
+    }
+}

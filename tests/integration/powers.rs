@@ -1,0 +1,62 @@
+//! The binaries are tested with the settings that `template.yaml` gives them, no more and no fewer.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tests::{Power, Stack, root};
+
+/// The settings that a function may be left without.
+const OPTIONAL: [&str; 4] = [
+    "DUE_SHARDS",
+    "REFRESH_QUEUE_URL",
+    "REFRESH_RATE",
+    "RESCUE_QUEUE_URL",
+];
+
+/// The names of the variables that the template gives each function beside those of all, with local files for secrets.
+fn variables_of_the_template() -> BTreeMap<String, BTreeSet<String>> {
+    let template = std::fs::read_to_string(root().join("template.yaml")).unwrap();
+    let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let (mut folder, mut indent) = (None, None);
+    for line in template.lines() {
+        let depth = line.len() - line.trim_start().len();
+        let line = line.trim();
+        if let Some(name) = line.strip_prefix("CodeUri: target/lambda/") {
+            found.entry(name.to_owned()).or_default();
+            folder = Some(name.to_owned());
+        } else if line == "Variables:" {
+            indent = Some(depth);
+        } else if indent.is_some_and(|indent| depth <= indent) {
+            indent = None;
+        } else if let (Some(_), Some(folder), Some((name, _))) =
+            (indent, &folder, line.split_once(':'))
+            && !OPTIONAL.contains(&name)
+        {
+            let name = name.replace("_SECRET", "_FILE");
+            found.entry(folder.clone()).or_default().insert(name);
+        }
+    }
+    found
+}
+
+#[tokio::test]
+async fn each_binary_is_given_what_the_template_gives_its_function() {
+    let template = variables_of_the_template();
+    let stack = Stack::start().await;
+    let functions: BTreeSet<String> = stack
+        .server
+        .functions()
+        .names()
+        .map(str::to_owned)
+        .collect();
+    assert_eq!(functions, template.keys().cloned().collect());
+    for (function, variables) in template {
+        let ours: BTreeSet<String> = Power::of(&function)
+            .variables()
+            .iter()
+            // Of all functions, and the addresses that AWS itself needs none for.
+            .filter(|name| **name != "ALIPAY_CONFIG_FILE" && !name.starts_with("AWS_ENDPOINT_URL"))
+            .map(|name| (*name).to_owned())
+            .collect();
+        assert_eq!(ours, variables, "{function}");
+    }
+}

@@ -1,0 +1,110 @@
+use std::path::PathBuf;
+
+use tempfile::NamedTempFile;
+
+use crate::Stack;
+
+/// What a function may do with stored tokens, and so what its environment holds. `POWERS` in `tests/template/powers.py` says the same of
+/// its role.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Power {
+    /// Nothing: it has the document of apps.
+    OnlyApps,
+    /// Keeps first answers beside the tokens.
+    AnswersOnce,
+    /// Opens access tokens, and has them refreshed by `refresh-tokens`.
+    ReadsTokens,
+    /// Stores pairs of tokens.
+    KeepsTokens,
+    /// Refreshes them, by schedule and for the readers.
+    RefreshesTokens,
+}
+
+impl Power {
+    /// The power of `function`.
+    pub fn of(function: &str) -> Self {
+        match function {
+            "code2session" | "isv-auth-token" => Self::KeepsTokens,
+            "generic-request" | "user-info" | "isv-auth-query" => Self::ReadsTokens,
+            "subscribe-message-send" | "subscribe-message-batch-send" => Self::AnswersOnce,
+            "refresh-tokens" => Self::RefreshesTokens,
+            _ => Self::OnlyApps,
+        }
+    }
+
+    /// The variables that a function of this power is given, and no other.
+    pub fn variables(self) -> &'static [&'static str] {
+        match self {
+            Self::OnlyApps => &["ALIPAY_CONFIG_FILE"],
+            Self::AnswersOnce => &[
+                "ALIPAY_CONFIG_FILE",
+                "AWS_ENDPOINT_URL_DYNAMODB",
+                "TOKEN_TABLE",
+                "TOKEN_KEYS_FILE",
+            ],
+            Self::ReadsTokens => &[
+                "ALIPAY_CONFIG_FILE",
+                "AWS_ENDPOINT_URL_DYNAMODB",
+                "TOKEN_TABLE",
+                "TOKEN_KEYS_FILE",
+                "REFRESH_FUNCTION",
+                "AWS_ENDPOINT_URL_LAMBDA",
+            ],
+            Self::KeepsTokens | Self::RefreshesTokens => &[
+                "ALIPAY_CONFIG_FILE",
+                "AWS_ENDPOINT_URL_DYNAMODB",
+                "TOKEN_TABLE",
+                "TOKEN_KEYS_FILE",
+                "REFRESH_TOKEN_KEYS_FILE",
+            ],
+        }
+    }
+}
+
+/// The settings of a function's binary, and the files that they name.
+pub struct Settings {
+    values: Vec<(&'static str, String)>,
+    _files: [NamedTempFile; 3],
+}
+
+impl Settings {
+    pub(crate) fn of(stack: &Stack) -> Self {
+        let table = stack.server.table();
+        let files = [&*stack.apps_document(), table.keys(), table.refresh_keys()].map(written);
+        let [apps, keys, refresh_keys] = files
+            .each_ref()
+            .map(|file| PathBuf::from(file.path()).display().to_string());
+        Self {
+            values: vec![
+                ("ALIPAY_CONFIG_FILE", apps),
+                ("AWS_ENDPOINT_URL_DYNAMODB", table.endpoint().to_owned()),
+                ("TOKEN_TABLE", dev_server::TOKEN_TABLE.to_owned()),
+                ("TOKEN_KEYS_FILE", keys),
+                ("REFRESH_TOKEN_KEYS_FILE", refresh_keys),
+                ("REFRESH_FUNCTION", "refresh-tokens".to_owned()),
+                ("AWS_ENDPOINT_URL_LAMBDA", stack.server.base_url()),
+            ],
+            _files: files,
+        }
+    }
+
+    /// The value of the variable `name`.
+    pub fn value(&self, name: &str) -> &str {
+        let found = self.values.iter().find(|(known, _)| *known == name);
+        &found.expect("a variable of the functions").1
+    }
+
+    /// Those that a function of `power` is given.
+    pub(crate) fn for_power(&self, power: Power) -> impl Iterator<Item = (&'static str, &str)> {
+        self.values
+            .iter()
+            .filter(move |(name, _)| power.variables().contains(name))
+            .map(|(name, value)| (*name, value.as_str()))
+    }
+}
+
+fn written(text: &str) -> NamedTempFile {
+    let file = NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), text).unwrap();
+    file
+}

@@ -1,0 +1,100 @@
+"""What each function may do at AWS, and where the template says so."""
+
+from expanded import ROOT, functions, source
+
+# The keys of access tokens and those of refresh tokens are two secrets: who can read a stored token cannot refresh it.
+APPS, ACCESS_KEYS, REFRESH_KEYS = {"Ref": "AppsSecretArn"}, {"Ref": "TokenKeysSecretArn"}, {"Ref": "RefreshTokenKeysSecretArn"}
+TABLE = {"Fn::GetAtt": ["TokenTable", "Arn"]}
+ALL_ACTIONS = ["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
+REFRESHER = {"Fn::GetAtt": ["RefreshTokens", "Arn"]}
+DUE_INDEX = {"Fn::Sub": "${TokenTable.Arn}/index/due"}
+QUEUES = [{"Fn::GetAtt": ["RefreshQueue", "Arn"]}, {"Fn::GetAtt": ["RescueQueue", "Arn"]}]
+QUEUE_ACTIONS = ["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage", "sqs:SendMessage"]
+
+# Settings, by what they are for.
+TABLE_SETTINGS = {"TOKEN_TABLE": {"Ref": "TokenTable"}, "TOKEN_KEYS_SECRET": ACCESS_KEYS}
+KEEPER_SETTINGS = TABLE_SETTINGS | {"REFRESH_TOKEN_KEYS_SECRET": REFRESH_KEYS, "DUE_SHARDS": {"Ref": "DueShards"}}
+REFRESHER_SETTINGS = KEEPER_SETTINGS | {
+    "REFRESH_QUEUE_URL": {"Ref": "RefreshQueue"},
+    "RESCUE_QUEUE_URL": {"Ref": "RescueQueue"},
+    "REFRESH_RATE": {"Ref": "RefreshRatePerSecond"},
+}
+
+ONLY_APPS = {"secrets": [APPS], "rows": [], "beside": [], "settings": {}}
+# One list for both kinds of row: a login writes them in one transaction.
+KEEPS_TOKENS = {
+    "secrets": [APPS, ACCESS_KEYS, REFRESH_KEYS],
+    "rows": [(ALL_ACTIONS, ["APP#*", "ANSWER#*"])],
+    "beside": [],
+    "settings": KEEPER_SETTINGS,
+}
+READS_TOKENS = {
+    "secrets": [APPS, ACCESS_KEYS],
+    "rows": [(["dynamodb:GetItem"], "APP#*")],
+    "beside": [(["lambda:InvokeFunction"], [REFRESHER])],
+    "settings": TABLE_SETTINGS | {"REFRESH_FUNCTION": {"Ref": "RefreshTokens"}},
+}
+REFRESHES_TOKENS = {
+    "secrets": [APPS, ACCESS_KEYS, REFRESH_KEYS],
+    "rows": [(["dynamodb:GetItem", "dynamodb:UpdateItem"], "APP#*")],
+    "beside": [(["dynamodb:Query"], [DUE_INDEX]), (QUEUE_ACTIONS, QUEUES)],
+    "settings": REFRESHER_SETTINGS,
+}
+ANSWERS_ONCE = {
+    "secrets": [APPS, ACCESS_KEYS],
+    "rows": [(ALL_ACTIONS, "ANSWER#*")],
+    "beside": [],
+    "settings": TABLE_SETTINGS,
+}
+
+# All that each function's role allows, beside its own log group and X-Ray: secrets it reads, the actions on rows of the token
+# table by the beginning of their key, and those on other things.
+POWERS = {
+    "code2session": KEEPS_TOKENS,
+    "decrypt": ONLY_APPS,
+    "generic-request": READS_TOKENS,
+    "get-mini-code": ONLY_APPS,
+    "get-temp-mini-code": ONLY_APPS,
+    "img-sec-check": ONLY_APPS,
+    "isv-auth-link": ONLY_APPS,
+    "isv-auth-query": READS_TOKENS,
+    "isv-auth-token": KEEPS_TOKENS,
+    "launch-link": ONLY_APPS,
+    "msg-sec-check": ONLY_APPS,
+    "refresh-tokens": REFRESHES_TOKENS,
+    "subscribe-message-batch-send": ANSWERS_ONCE,
+    "subscribe-message-query": ONLY_APPS,
+    "subscribe-message-send": ANSWERS_ONCE,
+    "user-info": READS_TOKENS,
+}
+
+FOLDERS = sorted(manifest.parent.name for manifest in ROOT.glob("functions/*/Cargo.toml"))
+READERS = [folder for folder in FOLDERS if POWERS.get(folder) is READS_TOKENS]
+
+
+def as_list(value):
+    return value if isinstance(value, list) else [value]
+
+
+def role_of(function: dict) -> dict:
+    role_id, attribute = function["Role"]["Fn::GetAtt"]
+    assert attribute == "Arn"
+    return source()["Resources"][role_id]["Properties"]
+
+
+def statements(role: dict) -> list[dict]:
+    return [statement for policy in role["Policies"] for statement in policy["PolicyDocument"]["Statement"]]
+
+
+def allowing(action: str) -> list[tuple[str, dict]]:
+    """Folder and statement of each role that allows the action."""
+    return [
+        (folder, statement)
+        for folder, function in functions().items()
+        for statement in statements(role_of(function))
+        if action in as_list(statement["Action"])
+    ]
+
+
+def who_may(action: str) -> list[str]:
+    return sorted({folder for folder, _ in allowing(action)})
