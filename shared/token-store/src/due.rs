@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use crate::address::Address;
 use crate::dynamo::text;
 use crate::record::time;
-use crate::wall_time::WallTime;
+use table_rows::WallTime;
 
 /// A token that lives shorter is refreshed when it is read, never by the schedule: most users would be gone long before.
 const SHORTEST_SCHEDULED_LIFE: Duration = Duration::from_secs(3600);

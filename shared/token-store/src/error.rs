@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use aws_sdk_dynamodb::error::BoxError;
+use table_rows::TableError;
 
 /// What can come of a call to the store instead of a result.
 ///
@@ -101,6 +102,15 @@ impl StoreError {
             | Self::TooLarge { .. }
             | Self::InvalidKey { .. }
             | Self::Sealing => false,
+        }
+    }
+}
+
+impl From<TableError> for StoreError {
+    fn from(error: TableError) -> Self {
+        match error {
+            TableError::Unavailable { source } => Self::Unavailable { source },
+            TableError::Rejected { code, source } => Self::Rejected { code, source },
         }
     }
 }

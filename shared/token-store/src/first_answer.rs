@@ -22,7 +22,7 @@ use crate::record::{
     attribute, corrupt, optional_blob, optional_text, optional_time, required_text, time,
 };
 use crate::sealed_table::{SealedTable, jittered};
-use crate::wall_time::{Clock, WallTime};
+use table_rows::{Clock, WallTime};
 
 /// The largest answer that is kept, in bytes. A row of DynamoDB holds 400 KB in all.
 pub const MAX_ANSWER_BYTES: usize = 256 * 1024;

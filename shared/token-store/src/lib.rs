@@ -16,7 +16,6 @@ mod sealed_table;
 mod survey;
 mod table;
 mod tokens;
-mod wall_time;
 
 pub use address::{NotATokenRow, TokenKey, TokenKind};
 pub use due::{DueShard, DueShards, DueShardsError};
@@ -33,4 +32,4 @@ pub use tokens::{
     RefreshFailure, RefreshOutcome, RefreshWith, Refresher, Renewal, Replacement, RescueQueue,
     RescuedPair, TokenStore,
 };
-pub use wall_time::{Clock, SystemClock, WallTime};
+pub use table_rows::{Clock, SystemClock, WallTime};

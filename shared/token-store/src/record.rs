@@ -13,7 +13,7 @@ use crate::error::StoreError;
 use crate::keyring::Keyring;
 use crate::sealed_pair::SealedText;
 use crate::tokens::QUARANTINE;
-use crate::wall_time::WallTime;
+use table_rows::WallTime;
 
 /// Names of the attributes in the table. Times are milliseconds since 1970, but for `ttl`.
 pub(crate) mod attribute {

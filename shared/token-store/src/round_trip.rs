@@ -14,7 +14,7 @@ use crate::keyring::Keyring;
 use crate::keys::TokenKeys;
 use crate::record::attribute;
 use crate::sealed_table::SealedTable;
-use crate::wall_time::WallTime;
+use table_rows::WallTime;
 
 const FIELD: &str = "proof_sealed";
 /// The row is deleted at once. Should that fail, DynamoDB removes it after this time.

@@ -10,13 +10,13 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::address::Address;
 use crate::due::{DueShards, Life};
-use crate::dynamo::{number, text};
+use crate::dynamo::{blob, number, text};
 use crate::error::StoreError;
 use crate::keyring::Keyring;
 use crate::record::{Generation, State, attribute, corrupt};
-use crate::sealed_table::{SealedTable, blob};
+use crate::sealed_table::SealedTable;
 use crate::tokens::Grant;
-use crate::wall_time::WallTime;
+use table_rows::WallTime;
 
 /// How long a row stays after its last token has expired: long enough to see
 /// afterwards what happened to it.
@@ -121,7 +121,7 @@ impl SealedPair {
             (attribute::STATE, text(State::Active.as_str())),
             (attribute::EXPIRES_AT, number(self.expires_at)),
             (attribute::KEY_ID, text(&self.access_token.key_id)),
-            (attribute::ACCESS_TOKEN, blob(&self.access_token.bytes)),
+            (attribute::ACCESS_TOKEN, blob(self.access_token.bytes.clone())),
         ];
         // A row whose token may outlive its time is never removed by the time.
         if address.ends_with_its_time() {
@@ -133,7 +133,7 @@ impl SealedPair {
             attributes.push((attribute::TTL, number(end.as_secs_rounded_up())));
         }
         if let Some(sealed) = &self.refresh_token {
-            attributes.push((attribute::REFRESH_TOKEN, blob(&sealed.bytes)));
+            attributes.push((attribute::REFRESH_TOKEN, blob(sealed.bytes.clone())));
             attributes.push((attribute::REFRESH_KEY_ID, text(&sealed.key_id)));
         }
         if let Some(end) = self.refresh_expires_at {

@@ -3,8 +3,6 @@
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::primitives::Blob;
-use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::address::Address;
 use crate::dynamo::{Item, failed};
@@ -46,11 +44,6 @@ impl SealedTable {
             .map_err(failed)?;
         Ok(reply.item)
     }
-}
-
-/// Bytes as DynamoDB takes them.
-pub(crate) fn blob(bytes: &[u8]) -> AttributeValue {
-    AttributeValue::B(Blob::new(bytes))
 }
 
 /// A pause of random length around `middle`, so that those who wait do not return together.

@@ -12,7 +12,7 @@ use crate::address::{TokenKey, TokenKind};
 use crate::dynamo::{Item, failed};
 use crate::error::StoreError;
 use crate::record::{State, TokenRecord, attribute, required_text};
-use crate::wall_time::WallTime;
+use table_rows::WallTime;
 
 /// What is read of each row: everything but the sealed values.
 const READ: [&str; 17] = [

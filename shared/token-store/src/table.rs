@@ -1,14 +1,12 @@
 //! The table's definition, for tests and the development server. On AWS `template.yaml` makes it.
 
-use std::time::Duration;
-
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{
-    AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
-    ProjectionType, ScalarAttributeType, TableStatus, TimeToLiveSpecification, TimeToLiveStatus,
+    BillingMode, GlobalSecondaryIndex, KeyType, Projection, ProjectionType, ScalarAttributeType,
 };
+use table_rows::{created, definition, enable_time_to_live, key, wait_until_active};
 
-use crate::dynamo::{failed, not_built};
+use crate::dynamo::not_built;
 use crate::error::StoreError;
 use crate::record::attribute;
 
@@ -24,7 +22,7 @@ pub const DUE_INDEX: &str = "due";
 /// # Errors
 /// [`StoreError::Unavailable`] and [`StoreError::Rejected`].
 pub async fn create_table(client: &Client, name: &str) -> Result<(), StoreError> {
-    let created = client
+    let reply = client
         .create_table()
         .table_name(name)
         .billing_mode(BillingMode::PayPerRequest)
@@ -37,61 +35,9 @@ pub async fn create_table(client: &Client, name: &str) -> Result<(), StoreError>
         .global_secondary_indexes(due_index()?)
         .send()
         .await;
-    if let Err(error) = created {
-        let exists = error
-            .as_service_error()
-            .is_some_and(|error| error.is_resource_in_use_exception());
-        if !exists {
-            return Err(failed(error));
-        }
-    }
+    created(reply)?;
     wait_until_active(client, name).await?;
-    enable_time_to_live(client, name).await
-}
-
-async fn wait_until_active(client: &Client, name: &str) -> Result<(), StoreError> {
-    loop {
-        let reply = client
-            .describe_table()
-            .table_name(name)
-            .send()
-            .await
-            .map_err(failed)?;
-        if reply.table().and_then(|table| table.table_status()) == Some(&TableStatus::Active) {
-            return Ok(());
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-}
-
-async fn enable_time_to_live(client: &Client, name: &str) -> Result<(), StoreError> {
-    let described = client
-        .describe_time_to_live()
-        .table_name(name)
-        .send()
-        .await
-        .map_err(failed)?;
-    let status = described
-        .time_to_live_description()
-        .and_then(|description| description.time_to_live_status());
-    if matches!(
-        status,
-        Some(TimeToLiveStatus::Enabled | TimeToLiveStatus::Enabling)
-    ) {
-        return Ok(());
-    }
-    let specification = TimeToLiveSpecification::builder()
-        .attribute_name(TTL_ATTRIBUTE)
-        .enabled(true)
-        .build()
-        .map_err(not_built)?;
-    client
-        .update_time_to_live()
-        .table_name(name)
-        .time_to_live_specification(specification)
-        .send()
-        .await
-        .map_err(failed)?;
+    enable_time_to_live(client, name, TTL_ATTRIBUTE).await?;
     Ok(())
 }
 
@@ -105,22 +51,6 @@ fn due_index() -> Result<GlobalSecondaryIndex, StoreError> {
                 .projection_type(ProjectionType::KeysOnly)
                 .build(),
         )
-        .build()
-        .map_err(not_built)
-}
-
-fn definition(name: &str, kind: ScalarAttributeType) -> Result<AttributeDefinition, StoreError> {
-    AttributeDefinition::builder()
-        .attribute_name(name)
-        .attribute_type(kind)
-        .build()
-        .map_err(not_built)
-}
-
-fn key(name: &str, kind: KeyType) -> Result<KeySchemaElement, StoreError> {
-    KeySchemaElement::builder()
-        .attribute_name(name)
-        .key_type(kind)
         .build()
         .map_err(not_built)
 }

@@ -25,7 +25,7 @@ use crate::first_answer::FirstAnswers;
 use crate::keys::TokenKeys;
 use crate::record::{Generation, TokenRecord};
 use crate::sealed_table::SealedTable;
-use crate::wall_time::WallTime;
+use table_rows::WallTime;
 
 use memory::Memory;
 use single_flight::SingleFlight;

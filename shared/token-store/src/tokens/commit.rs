@@ -12,12 +12,11 @@ use super::{Grant, RescueQueue, TokenStore};
 use crate::address::Address;
 use crate::change::{Change, Changed};
 use crate::crash_points::crash_point;
-use crate::dynamo::{Item, text};
+use crate::dynamo::{Item, blob, text};
 use crate::error::StoreError;
 use crate::record::{Lineage, State, TokenRecord, attribute, time};
 use crate::sealed_pair::{Commit, SealedPair};
-use crate::sealed_table::blob;
-use crate::wall_time::WallTime;
+use table_rows::WallTime;
 
 /// The first pause after a commit did not reach the table, at most; doubles up to a second.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
@@ -297,7 +296,7 @@ impl TokenStore {
         let sealed = self.table.refresh_keyring()?.seal_text(&place, token)?;
         Ok(Change::of_row(&self.table, address)
             .only_at(generation, grant_id)
-            .set(attribute::SIBLING_TOKEN, blob(&sealed.bytes))
+            .set(attribute::SIBLING_TOKEN, blob(sealed.bytes.clone()))
             .set(attribute::SIBLING_KEY_ID, text(sealed.key_id)))
     }
 }

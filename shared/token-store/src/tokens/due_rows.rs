@@ -11,7 +11,7 @@ use crate::dynamo::{failed, text};
 use crate::error::StoreError;
 use crate::record::{attribute, optional_time, required_text, time};
 use crate::table::DUE_INDEX;
-use crate::wall_time::WallTime;
+use table_rows::WallTime;
 
 /// A row that the schedule has to look at.
 #[derive(Clone, Debug, PartialEq, Eq)]

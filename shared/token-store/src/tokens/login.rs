@@ -18,7 +18,7 @@ use crate::first_answer::Completion;
 use crate::record::{Generation, Lineage, attribute};
 use crate::sealed_pair::{Commit, SealedPair};
 use crate::sealed_table::jittered;
-use crate::wall_time::WallTime;
+use table_rows::WallTime;
 
 /// How often a login looks again when others write the same row.
 const ATTEMPTS: usize = 10;

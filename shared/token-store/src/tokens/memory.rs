@@ -8,7 +8,7 @@ use lru::LruCache;
 
 use super::AccessToken;
 use crate::address::Address;
-use crate::wall_time::WallTime;
+use table_rows::WallTime;
 
 /// How old a copy may be, by the wall clock. A refresh by another process ends a user's old token at once; whoever used the
 /// copy meanwhile is refused and reads again.

@@ -14,7 +14,7 @@ use crate::address::TokenKey;
 use crate::error::StoreError;
 use crate::record::{State, TokenRecord};
 use crate::sealed_table::jittered;
-use crate::wall_time::{Clock, WallTime};
+use table_rows::{Clock, WallTime};
 
 /// How long a reader waits for somebody else's refresh.
 const PATIENCE: Duration = Duration::from_secs(2);

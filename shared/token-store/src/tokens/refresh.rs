@@ -16,7 +16,7 @@ use crate::crash_points::crash_point;
 use crate::dynamo::{number, text};
 use crate::error::StoreError;
 use crate::record::{Lineage, State, TokenRecord, attribute, optional_text, optional_time, time};
-use crate::wall_time::{Clock, WallTime};
+use table_rows::{Clock, WallTime};
 
 /// How long one refresh may keep others from trying.
 const LEASE: Duration = Duration::from_secs(20);

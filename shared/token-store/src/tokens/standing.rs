@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::because::Because;
 use crate::address::TokenKind;
 use crate::record::{State, TokenRecord};
-use crate::wall_time::WallTime;
+use table_rows::WallTime;
 
 /// A token with less life than this is refreshed when it is read.
 pub(super) const REFRESH_MARGIN: Duration = Duration::from_secs(180);

@@ -1,0 +1,11 @@
+#![doc = include_str!("../README.md")]
+
+mod definition;
+mod dynamo;
+mod error;
+mod wall_time;
+
+pub use definition::{created, definition, enable_time_to_live, key, wait_until_active};
+pub use dynamo::{Item, blob, failed, not_built, number, text};
+pub use error::TableError;
+pub use wall_time::{Clock, SystemClock, WallTime};
