@@ -5,7 +5,7 @@
 mod input;
 
 use alipay_gateway::{FrontEndContent, FrontEndData, FrontEndDataError};
-use function_kit::{Alipay, Caller, Failure, Function, Outcome, Success};
+use function_kit::{Access, Alipay, Caller, Failure, Function, Outcome, Success};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -56,6 +56,7 @@ impl Decrypt {
 
 impl Function for Decrypt {
     const NAME: &'static str = "decrypt";
+    const ACCESS: Access = Access::SignedIn;
     type Input = Input;
     type Fields = Fields;
 

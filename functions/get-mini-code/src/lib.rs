@@ -4,7 +4,7 @@
 mod input;
 
 use alipay_gateway::methods::{MiniCode, MiniCodeRequest};
-use function_kit::{Alipay, Caller, Failure, Function, Success};
+use function_kit::{Access, Alipay, Caller, Failure, Function, Success};
 use serde::Serialize;
 
 pub use input::Input;
@@ -39,6 +39,7 @@ impl GetMiniCode {
 
 impl Function for GetMiniCode {
     const NAME: &'static str = "get-mini-code";
+    const ACCESS: Access = Access::SignedIn;
     type Input = Input;
     type Fields = Fields;
 

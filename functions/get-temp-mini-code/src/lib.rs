@@ -4,7 +4,7 @@
 mod input;
 
 use alipay_gateway::methods::{TemporaryCode, TemporaryCodeRequest};
-use function_kit::{Alipay, Caller, Failure, Function, Success};
+use function_kit::{Access, Alipay, Caller, Failure, Function, Success};
 use serde::Serialize;
 
 pub use input::Input;
@@ -37,6 +37,7 @@ impl GetTempMiniCode {
 
 impl Function for GetTempMiniCode {
     const NAME: &'static str = "get-temp-mini-code";
+    const ACCESS: Access = Access::SignedIn;
     type Input = Input;
     type Fields = Fields;
 

@@ -17,7 +17,7 @@ pub struct Input {
     /// The image itself.
     #[serde(default)]
     base64: Option<String>,
-    /// Whose image it is.
+    /// Whose image it is; a user who is signed in can name themselves only.
     #[serde(default, deserialize_with = "optional")]
     pub(crate) openid: Option<OpenId>,
     /// The image's own number at the caller's; with `eventId` the number of an earlier check.

@@ -5,7 +5,7 @@ mod image_data;
 mod input;
 
 use function_kit::{
-    Alipay, Caller, CheckAnswer, CheckedContent, ContentChecker, Failure, Function, Success,
+    Access, Alipay, Caller, CheckAnswer, CheckedContent, ContentChecker, Failure, Function, Success,
 };
 
 pub use input::Input;
@@ -29,16 +29,17 @@ impl ImgSecCheck {
 
 impl Function for ImgSecCheck {
     const NAME: &'static str = "img-sec-check";
+    const ACCESS: Access = Access::SignedIn;
     type Input = Input;
     type Fields = CheckAnswer;
 
     async fn call(&self, input: Input, caller: &Caller) -> Result<Success<CheckAnswer>, Failure> {
+        let author = caller.subject(input.openid.as_ref())?;
         let checker = ContentChecker::new(&self.alipay, caller);
         let judgement = match input.question()? {
             Question::Address { address, data_id } => {
                 let content = CheckedContent::Image(address);
                 let number = data_id.unwrap_or(&caller.request_id);
-                let author = input.openid.as_ref();
                 checker.check(content, author, number).await?
             }
             Question::Data(data) => return Err(image_data::refusal(data)),

@@ -4,7 +4,7 @@
 mod input;
 mod link;
 
-use function_kit::{Caller, Failure, Function, Success};
+use function_kit::{Access, Caller, Failure, Function, Success};
 use serde::Serialize;
 
 pub use input::Input;
@@ -24,6 +24,7 @@ pub struct Fields {
 
 impl Function for LaunchLink {
     const NAME: &'static str = "launch-link";
+    const ACCESS: Access = Access::SignedIn;
     type Input = Input;
     type Fields = Fields;
 

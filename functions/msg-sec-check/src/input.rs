@@ -19,7 +19,7 @@ pub struct Input {
     /// Several texts, in vk's form for Douyin.
     #[serde(default)]
     tasks: Option<Tasks>,
-    /// Who wrote it.
+    /// Who wrote it; a user who is signed in can name themselves only.
     #[serde(default, deserialize_with = "optional")]
     pub(crate) openid: Option<OpenId>,
     /// The text's own number at the caller's; with `eventId` the number of an earlier check.

@@ -6,7 +6,7 @@ mod input;
 use alipay_gateway::methods::{ContentVerdict, Judgement};
 use function_kit::checked::OpenId;
 use function_kit::{
-    Alipay, Caller, CheckAnswer, CheckedContent, ContentChecker, Failure, Function, Success,
+    Access, Alipay, Caller, CheckAnswer, CheckedContent, ContentChecker, Failure, Function, Success,
 };
 use futures_util::{StreamExt, TryStreamExt, stream};
 
@@ -63,11 +63,12 @@ impl MsgSecCheck {
 
 impl Function for MsgSecCheck {
     const NAME: &'static str = "msg-sec-check";
+    const ACCESS: Access = Access::SignedIn;
     type Input = Input;
     type Fields = CheckAnswer;
 
     async fn call(&self, input: Input, caller: &Caller) -> Result<Success<CheckAnswer>, Failure> {
-        let author = input.openid.as_ref();
+        let author = caller.subject(input.openid.as_ref())?;
         let checker = ContentChecker::new(&self.alipay, caller);
         match input.question()? {
             Question::One { content, data_id } => {

@@ -1,10 +1,11 @@
-//! `user.getUserInfo`: the profile of a user who granted `auth_user`, by `alipay.user.info.share` with the user's stored token.
+//! `user.getUserInfo`: the profile of a user who granted `auth_user`, by `alipay.user.info.share` with the user's stored token. Over
+//! HTTP users get their own profile, by a direct invoke that of whoever is named.
 
 mod input;
 
 use alipay_gateway::methods::{self, user_info};
 use function_kit::checked::{OpenId, UserIdKind};
-use function_kit::{Alipay, Caller, Failure, Function, Outcome, Success};
+use function_kit::{Access, Alipay, Caller, Failure, Function, Outcome, Success};
 use function_tokens::{Tokens, User};
 use serde::Serialize;
 
@@ -44,22 +45,30 @@ impl UserInfo {
 
 impl Function for UserInfo {
     const NAME: &'static str = "user-info";
+    const ACCESS: Access = Access::SignedIn;
     type Input = Input;
     type Fields = Fields;
 
     async fn call(&self, input: Input, caller: &Caller) -> Result<Success<Fields>, Failure> {
+        let openid = caller
+            .subject(input.openid.as_ref())?
+            .ok_or_else(|| Failure::invalid("openid", "is required"))?;
+        let merchant = caller
+            .user
+            .as_ref()
+            .and_then(|user| user.auth_app_id.as_deref());
         let user = User {
-            openid: &input.openid,
+            openid,
             scope: input.scope.as_deref(),
-            auth_app_id: None,
+            auth_app_id: merchant,
         };
         let reply = self
             .tokens
             .answer_for_user(&self.alipay, caller, &user, user_info)
             .await?;
         let profile: methods::UserInfo = reply.parse()?;
-        check_same_user(&input.openid, &profile)?;
-        Ok(Success::new("ok", fields(&input.openid, profile)))
+        check_same_user(openid, &profile)?;
+        Ok(Success::new("ok", fields(openid, profile)))
     }
 }
 

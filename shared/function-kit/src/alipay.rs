@@ -203,11 +203,7 @@ impl Alipay {
                 }
             }));
         }
-        let settings = self
-            .apps()
-            .get(choice.app_id)
-            .cloned()
-            .ok_or_else(|| Failure::new(Outcome::UnknownApp))?;
+        let settings = self.settings_of(choice.app_id)?;
         let own_key = choice
             .private_key
             .map(|text| with_own_key(&settings.app, text))
@@ -293,15 +289,31 @@ impl Alipay {
             .map_err(|error| Failure::of_call(error, call))
     }
 
-    /// The app of this id, for calls that nobody asked for, such as the scheduled refresh of a stored token; `None` where it is
-    /// not configured.
-    pub fn app_for_upkeep(&self, app_id: &str) -> Option<SelectedApp> {
-        let settings = self.apps().get(Some(app_id)).cloned()?;
-        Some(SelectedApp {
+    /// The configured app of this id, or the default one: for a function that finds the app elsewhere than in a caller's `appid`.
+    /// Its calls are encrypted where the app's settings say so.
+    ///
+    /// # Errors
+    /// `unknown_app` where no such app is configured.
+    pub fn app(&self, app_id: Option<&str>) -> Result<SelectedApp, Failure> {
+        let settings = self.settings_of(app_id)?;
+        Ok(SelectedApp {
             settings,
             own_key: None,
             need_encrypt: None,
         })
+    }
+
+    /// The app of this id, for calls that nobody asked for, such as the scheduled refresh of a stored token; `None` where it is
+    /// not configured.
+    pub fn app_for_upkeep(&self, app_id: &str) -> Option<SelectedApp> {
+        self.app(Some(app_id)).ok()
+    }
+
+    fn settings_of(&self, app_id: Option<&str>) -> Result<Arc<AppSettings>, Failure> {
+        self.apps()
+            .get(app_id)
+            .cloned()
+            .ok_or_else(|| Failure::new(Outcome::UnknownApp))
     }
 
     /// The configured app ids, the default one first.

@@ -4,8 +4,9 @@ use alipay_gateway::Refusal;
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 
-use crate::event::Door;
+use crate::event::{Door, Payload};
 use crate::failure::{public_sub_msg, refused_message};
+use crate::http::Response;
 use crate::{Failure, Outcome};
 
 /// vk's and WeChat's code of a content that must not be published.
@@ -127,37 +128,19 @@ impl Answer {
 
     /// The answer in the form that `door` expects.
     pub(crate) fn through(self, door: Door) -> Box<RawValue> {
-        #[derive(Serialize)]
-        struct HttpAnswer<'a> {
-            #[serde(rename = "statusCode")]
-            status_code: u16,
-            headers: Headers,
-            body: &'a str,
-            #[serde(rename = "isBase64Encoded")]
-            is_base64_encoded: bool,
-        }
-        #[derive(Serialize)]
-        struct Headers {
-            #[serde(rename = "content-type")]
-            content_type: &'static str,
-            #[serde(rename = "cache-control")]
-            cache_control: &'static str,
-            #[serde(rename = "retry-after", skip_serializing_if = "Option::is_none")]
-            retry_after: Option<String>,
-        }
         match door {
             Door::Direct => self.body,
-            Door::Http => to_raw_value(&HttpAnswer {
-                status_code: self.status,
-                headers: Headers {
-                    content_type: "application/json; charset=utf-8",
-                    cache_control: "no-store",
-                    retry_after: self.retry_after_seconds.map(|seconds| seconds.to_string()),
-                },
-                body: self.body.get(),
-                is_base64_encoded: false,
-            })
-            .unwrap_or_default(),
+            // Without cookies both payload versions are written alike.
+            Door::Http => self.response().written(Payload::V2),
+        }
+    }
+
+    /// The answer as one of HTTP.
+    pub(crate) fn response(self) -> Response {
+        let response = Response::json_text(self.status, self.body.get());
+        match self.retry_after_seconds {
+            Some(seconds) => response.with_header("retry-after", seconds.to_string()),
+            None => response,
         }
     }
 }

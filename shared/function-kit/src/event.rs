@@ -12,7 +12,9 @@ use serde_json::value::RawValue;
 
 use crate::Failure;
 use crate::alipay::SelectedApp;
+use crate::checked::OpenId;
 use crate::input_limits::{MAX_BODY_BYTES, check_json, too_large};
+use crate::signed_in::SignedIn;
 
 /// How a call came in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,10 +36,31 @@ pub struct Caller {
     pub deadline: Deadline,
     /// The invocation's id, which is in every log line.
     pub request_id: String,
+    /// Who is signed in: always there in a function of [`Access::SignedIn`](crate::Access::SignedIn) that is called over HTTP, and
+    /// never anywhere else.
+    pub user: Option<SignedIn>,
     pub(crate) origin: Origin,
 }
 
 impl Caller {
+    /// Whom a call is about that names `openid`, or nobody: the user who is signed in, whom the arguments may name again but not
+    /// replace. Without one (a direct invoke) whom they name.
+    ///
+    /// # Errors
+    /// `forbidden` when another user is named than the one who is signed in.
+    pub fn subject<'a>(
+        &'a self,
+        openid: Option<&'a OpenId>,
+    ) -> Result<Option<&'a OpenId>, Failure> {
+        match (&self.user, openid) {
+            (Some(user), Some(named)) if *named != user.openid => Err(Failure::forbidden(
+                "openid: is not that of the user who is signed in; leave openid out",
+            )),
+            (Some(user), _) => Ok(Some(&user.openid)),
+            (None, named) => Ok(named),
+        }
+    }
+
     /// What tells one caller from another on a public route, as far as API Gateway itself knows it: address and user agent.
     /// Headers that a client may set to anything else take no part.
     pub fn fingerprint(&self) -> String {
@@ -67,8 +90,38 @@ impl fmt::Debug for Origin {
 pub(crate) struct Opened<'a> {
     pub door: Door,
     pub origin: Origin,
+    /// What API Gateway's authorizer established, where there is one.
+    pub user: Option<SignedIn>,
     /// The arguments as JSON text: within the size limits, an object, not yet looked into.
     pub arguments: Result<Cow<'a, str>, Failure>,
+}
+
+/// Where an event comes from.
+pub(crate) enum Source<'a> {
+    /// A direct invoke: the event is the arguments.
+    Direct,
+    /// An HTTP call.
+    Http(HttpContext<'a>),
+}
+
+/// An HTTP call as API Gateway (or a function URL) describes it beside its contents.
+pub(crate) struct HttpContext<'a> {
+    pub payload: Payload,
+    pub origin: Origin,
+    pub authorizer: Option<&'a RawValue>,
+    pub stage: Option<String>,
+    pub method: String,
+    /// The path with the stage before it, where the address has one.
+    pub path: Option<String>,
+}
+
+/// The two forms of API Gateway's events and answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Payload {
+    /// 1.0: REST APIs, and HTTP APIs where they are told to.
+    V1,
+    /// 2.0: HTTP APIs and function URLs.
+    V2,
 }
 
 /// The members by which events are told apart. Any of them may be null.
@@ -130,17 +183,26 @@ impl Marks<'_> {
 struct RequestContext<'a> {
     #[serde(borrow)]
     http: Option<&'a RawValue>,
-    #[serde(rename = "httpMethod")]
-    http_method: Option<IgnoredAny>,
+    #[serde(borrow, rename = "httpMethod")]
+    http_method: Option<&'a RawValue>,
+    #[serde(borrow)]
+    path: Option<&'a RawValue>,
     #[serde(borrow)]
     identity: Option<&'a RawValue>,
+    #[serde(borrow)]
+    stage: Option<&'a RawValue>,
+    #[serde(borrow)]
+    authorizer: Option<&'a RawValue>,
 }
 
+/// `http` of payload 2.0; of payload 1.0 `identity`, which has the first two.
 #[derive(Deserialize, Default)]
 #[serde(default, rename_all = "camelCase")]
-struct WrittenOrigin {
+struct WrittenCall {
     source_ip: Option<String>,
     user_agent: Option<String>,
+    method: Option<String>,
+    path: Option<String>,
 }
 
 #[derive(Deserialize, Default)]
@@ -152,36 +214,49 @@ struct WrittenBody {
 
 /// Takes `event` apart. Never fails as a whole: the answer must know the door even when the arguments are wrong.
 pub(crate) fn open(event: &str) -> Opened<'_> {
-    let marks = match serde_json::from_str::<Marks<'_>>(event) {
-        Ok(marks) if event.trim_start().starts_with('{') => marks,
-        _ => {
-            return direct(Err(Failure::invalid(
-                "event",
-                "must be a JSON object with the function's arguments",
-            )));
-        }
+    let (context, arguments) = match source(event) {
+        Ok(Source::Http(context)) => (Some(context), body_arguments(event).map(Cow::Owned)),
+        Ok(Source::Direct) => (None, check_json(event).map(|()| Cow::Borrowed(event))),
+        Err(failure) => (None, Err(failure)),
     };
-    if marks.are_of_another_trigger() {
-        return direct(Err(other_trigger()));
-    }
-    match marks.request_context {
-        None => direct(check_json(event).map(|()| Cow::Borrowed(event))),
-        Some(context) => match origin(context) {
-            None => direct(Err(other_trigger())),
-            Some(origin) => Opened {
-                door: Door::Http,
-                origin,
-                arguments: body_text(event).map(Cow::Owned),
-            },
+    match context {
+        Some(context) => Opened {
+            door: Door::Http,
+            user: context.authorizer.and_then(SignedIn::by),
+            origin: context.origin,
+            arguments,
+        },
+        None => Opened {
+            door: Door::Direct,
+            user: None,
+            origin: Origin::default(),
+            arguments,
         },
     }
 }
 
-fn direct(arguments: Result<Cow<'_, str>, Failure>) -> Opened<'_> {
-    Opened {
-        door: Door::Direct,
-        origin: Origin::default(),
-        arguments,
+/// Tells where `event` comes from.
+///
+/// # Errors
+/// When it is no object, or of a trigger that has no door here.
+pub(crate) fn source(event: &str) -> Result<Source<'_>, Failure> {
+    let marks = match serde_json::from_str::<Marks<'_>>(event) {
+        Ok(marks) if event.trim_start().starts_with('{') => marks,
+        _ => {
+            return Err(Failure::invalid(
+                "event",
+                "must be a JSON object with the function's arguments",
+            ));
+        }
+    };
+    if marks.are_of_another_trigger() {
+        return Err(other_trigger());
+    }
+    match marks.request_context {
+        None => Ok(Source::Direct),
+        Some(context) => http_context(context)
+            .map(Source::Http)
+            .ok_or_else(other_trigger),
     }
 }
 
@@ -192,50 +267,95 @@ fn other_trigger() -> Failure {
     )
 }
 
-/// Where the call came from; `None` when `context` is not that of an HTTP call. What cannot be read in it counts as unknown: by
-/// then the door is known, and its form of answer.
-fn origin(context: &RawValue) -> Option<Origin> {
+/// `None` when `context` is not that of an HTTP call. What cannot be read in it counts as unknown: by then the door is known, and
+/// its form of answer.
+fn http_context(context: &RawValue) -> Option<HttpContext<'_>> {
     let context: RequestContext<'_> = serde_json::from_str(context.get()).ok()?;
-    let written = match (context.http, context.http_method) {
-        (Some(http), _) => Some(http),
-        (None, Some(_)) => context.identity,
+    let payload = match (context.http, context.http_method) {
+        (Some(_), _) => Payload::V2,
+        (None, Some(_)) => Payload::V1,
         (None, None) => return None,
     };
-    let WrittenOrigin {
-        source_ip,
-        user_agent,
-    } = written
-        .and_then(|written| serde_json::from_str(written.get()).ok())
-        .unwrap_or_default();
-    Some(Origin {
-        address: source_ip.unwrap_or_default(),
-        agent: user_agent.unwrap_or_default(),
+    let text = |value: Option<&RawValue>| {
+        value.and_then(|value| serde_json::from_str::<String>(value.get()).ok())
+    };
+    let call: WrittenCall = match payload {
+        Payload::V2 => context.http,
+        Payload::V1 => context.identity,
+    }
+    .and_then(|written| serde_json::from_str(written.get()).ok())
+    .unwrap_or_default();
+    let (method, path) = match payload {
+        Payload::V2 => (call.method, call.path),
+        Payload::V1 => (text(context.http_method), text(context.path)),
+    };
+    Some(HttpContext {
+        payload,
+        origin: Origin {
+            address: call.source_ip.unwrap_or_default(),
+            agent: call.user_agent.unwrap_or_default(),
+        },
+        authorizer: context.authorizer,
+        stage: text(context.stage),
+        method: method.unwrap_or_default(),
+        path,
     })
 }
 
-fn body_text(event: &str) -> Result<String, Failure> {
-    let written: WrittenBody = serde_json::from_str(event)
-        .map_err(|_| Failure::invalid("body", "must be the arguments as JSON text"))?;
+/// Why an event has no body that can be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum BodyFault {
+    NotText,
+    TooLarge,
+    NotBase64,
+    NotUtf8,
+}
+
+impl From<BodyFault> for Failure {
+    fn from(fault: BodyFault) -> Self {
+        let rule = match fault {
+            BodyFault::TooLarge => return too_large(),
+            BodyFault::NotText => "must be a text",
+            BodyFault::NotBase64 => "is marked as base64 but is not",
+            BodyFault::NotUtf8 => "must be UTF-8",
+        };
+        Self::invalid("body", rule)
+    }
+}
+
+/// The body of an HTTP call, decoded; empty where there is none.
+pub(crate) fn body_text(event: &str) -> Result<String, BodyFault> {
+    let written: WrittenBody = serde_json::from_str(event).map_err(|_| BodyFault::NotText)?;
     let body = written.body.unwrap_or_default();
-    let text = if written.is_base64_encoded == Some(true) {
-        if body.len() > MAX_BODY_BYTES.div_ceil(3) * 4 {
-            return Err(too_large());
-        }
-        let bytes = STANDARD
-            .decode(&body)
-            .map_err(|_| Failure::invalid("body", "is marked as base64 but is not"))?;
-        String::from_utf8(bytes).map_err(|_| Failure::invalid("body", "must be UTF-8"))?
-    } else {
-        body
-    };
+    if written.is_base64_encoded != Some(true) {
+        return if body.len() > MAX_BODY_BYTES {
+            Err(BodyFault::TooLarge)
+        } else {
+            Ok(body)
+        };
+    }
+    if body.len() > MAX_BODY_BYTES.div_ceil(3) * 4 {
+        return Err(BodyFault::TooLarge);
+    }
+    let bytes = STANDARD.decode(&body).map_err(|_| BodyFault::NotBase64)?;
+    String::from_utf8(bytes).map_err(|_| BodyFault::NotUtf8)
+}
+
+fn body_arguments(event: &str) -> Result<String, Failure> {
+    let text = body_text(event)?;
+    check_arguments(&text)?;
+    Ok(text)
+}
+
+/// Checks that the body `text` is one JSON object within the limits.
+pub(crate) fn check_arguments(text: &str) -> Result<(), Failure> {
     if text.trim().is_empty() {
         return Err(Failure::invalid(
             "body",
             "is empty; send the arguments as a JSON object",
         ));
     }
-    check_json(&text)?;
-    Ok(text)
+    check_json(text)
 }
 
 #[cfg(test)]

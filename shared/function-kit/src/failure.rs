@@ -150,6 +150,7 @@ impl Outcome {
             Self::TemporarilyUnavailable { advice, .. } if !advice.is_empty() => Some(advice.clone()),
             Self::Reauthorize => Some("let the user log in again (my.getAuthCode, auth.code2Session); for the profile with the scope auth_user".to_owned()),
             Self::MerchantReauthorize => Some("let the merchant authorise the app again (isv.getAuthLink, isv.getAuthToken)".to_owned()),
+            Self::Unauthenticated => Some("log in, and send the id_token that the login answers: Authorization: Bearer <token>".to_owned()),
             Self::UnknownApp => Some("appid must be one of the configured apps; leave it out for the default app".to_owned()),
             _ => None,
         }

@@ -7,12 +7,13 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use tracing::{Instrument, Span, field};
+use tracing::{Instrument, Span};
 
 use crate::alipay::{Alipay, Choice};
 use crate::envelope::Answer;
 use crate::event::{Caller, Door, Opened, open};
-use crate::failure::with_causes;
+use crate::invocation_log::{Ending, invocation_span};
+use crate::signed_in::{Access, SignedIn};
 use crate::typed_json::{self, Misfit};
 use crate::{Failure, Outcome, Success};
 
@@ -20,6 +21,8 @@ use crate::{Failure, Outcome, Success};
 pub trait Function: Send + Sync + 'static {
     /// The name of its folder, package and binary.
     const NAME: &'static str;
+    /// Who may call it over HTTP.
+    const ACCESS: Access = Access::ServerSide;
     /// Its arguments. Fields that carry rules are types of [`crate::checked`], so that a value that exists is a valid one.
     type Input: DeserializeOwned + Send;
     /// The fields of its success, beside `code` and `msg`.
@@ -73,13 +76,24 @@ struct AppChoice {
 }
 
 impl AppChoice {
-    fn choice(&self) -> Choice<'_> {
+    /// What is chosen; by a `user` who is signed in the app of the login, and no other.
+    fn choice<'a>(&'a self, user: Option<&'a SignedIn>) -> Result<Choice<'a>, Failure> {
         let key = self.private_key.as_ref();
-        Choice {
-            app_id: self.appid.as_deref().filter(|id| !id.is_empty()),
+        let named = self.appid.as_deref().filter(|id| !id.is_empty());
+        let app_id = match (user, named) {
+            (Some(user), Some(named)) if named != user.app_id => {
+                return Err(Failure::forbidden(
+                    "appid: is not the app that the user is signed in to; leave appid out",
+                ));
+            }
+            (Some(user), _) => Some(user.app_id.as_str()),
+            (None, named) => named,
+        };
+        Ok(Choice {
+            app_id,
             private_key: key.filter(|key| !key.expose_secret().trim().is_empty()),
             need_encrypt: self.need_encrypt,
-        }
+        })
     }
 }
 
@@ -90,20 +104,38 @@ impl<F: Function> Service<F> {
     }
 
     async fn answer(&self, opened: Opened<'_>, invocation: &Invocation) -> Result<Answer, Failure> {
+        let user = user_of(F::ACCESS, opened.door, opened.user)?;
         let arguments = opened.arguments?;
         let choice: AppChoice = parse(&arguments)?;
-        let app = self.alipay.select(&choice.choice(), opened.door)?;
+        let choice = choice.choice(user.as_ref())?;
+        let app = self.alipay.select(&choice, opened.door)?;
         Span::current().record("appid", app.id());
         let caller = Caller {
             door: opened.door,
             app,
             deadline: invocation.deadline,
             request_id: invocation.request_id.clone(),
+            user,
             origin: opened.origin,
         };
         let input: F::Input = parse(&arguments)?;
         let success = self.function.call(input, &caller).await?;
         Answer::success(&success)
+    }
+}
+
+/// The user that a function of this `access` serves. API Gateway let nobody else through; should a deployment have forgotten the
+/// authorizer, the function does not.
+fn user_of(
+    access: Access,
+    door: Door,
+    user: Option<SignedIn>,
+) -> Result<Option<SignedIn>, Failure> {
+    match (access, door) {
+        (Access::SignedIn, Door::Http) => user
+            .map(Some)
+            .ok_or_else(|| Failure::new(Outcome::Unauthenticated)),
+        _ => Ok(None),
     }
 }
 
@@ -124,14 +156,7 @@ impl<F: Function> Handler for Service<F> {
     }
 
     fn handle<'a>(&'a self, event: &'a str, invocation: Invocation) -> Handling<'a> {
-        // At the level of errors, so that every line has it, whatever RUST_LOG leaves out.
-        let span = tracing::error_span!(
-            "invocation",
-            function = F::NAME,
-            request_id = %invocation.request_id,
-            appid = field::Empty,
-            trace_id = field::Empty,
-        );
+        let span = invocation_span(F::NAME, &invocation);
         Box::pin(
             async move {
                 let started = SystemTime::now();
@@ -162,53 +187,19 @@ fn finish(
     request_id: &str,
     started: SystemTime,
 ) -> Box<RawValue> {
-    let duration_ms = started.elapsed().map_or(0, |elapsed| {
-        u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
-    });
+    let ending = Ending {
+        door,
+        started,
+        http: None,
+    };
     match answer {
         Ok(answer) => {
-            tracing::info!(outcome = "ok", ?door, duration_ms, "answered");
+            ending.answered();
             answer.through(door)
         }
         Err(failure) => {
-            log_failure(&failure, door, duration_ms);
+            ending.failed(&failure);
             Answer::failure(&failure, request_id).through(door)
         }
-    }
-}
-
-/// The one place where a failure is logged.
-fn log_failure(failure: &Failure, door: Door, duration_ms: u64) {
-    let row = failure.outcome().row();
-    // What is `None` is left out of the line.
-    let cause = failure.cause().map(|cause| with_causes(cause));
-    let (sub_code, field) = match failure.outcome() {
-        Outcome::GatewayRefused(refusal) => (
-            Some(refusal.sub_code.as_deref().unwrap_or(&refusal.code)),
-            None,
-        ),
-        Outcome::InvalidArgument { field, .. } => (None, Some(field.as_str())),
-        _ => (None, None),
-    };
-    if row.status >= 500 {
-        tracing::error!(
-            outcome = row.slug,
-            ?door,
-            duration_ms,
-            sub_code,
-            field,
-            cause,
-            "failed"
-        );
-    } else {
-        tracing::warn!(
-            outcome = row.slug,
-            ?door,
-            duration_ms,
-            sub_code,
-            field,
-            cause,
-            "refused"
-        );
     }
 }

@@ -9,10 +9,13 @@ mod event;
 mod failure;
 mod findings;
 mod function;
+mod http;
 mod input_limits;
+mod invocation_log;
 mod run;
 mod secrets;
 mod settings;
+mod signed_in;
 mod telemetry;
 mod typed_json;
 
@@ -29,6 +32,8 @@ pub use findings::{Finding, Verdict, findings, findings_of};
 pub use function::{
     Function, Handler, Handling, Invocation, Service, answer_directly, parse as parse_arguments,
 };
-pub use run::{no_powers, run, run_handler};
+pub use http::{Form, HttpFunction, HttpService, Request, Response};
+pub use run::{no_powers, run, run_handler, run_http, run_http_without_apps};
 pub use secrets::read_document;
 pub use settings::{SettingError, StartUpError, required, setting};
+pub use signed_in::{Access, SignedIn};

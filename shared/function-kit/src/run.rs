@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 use crate::alipay::Alipay;
 use crate::failure::with_causes;
 use crate::function::{Function, Handler, Invocation, Service};
+use crate::http::{HttpFunction, HttpService};
 use crate::settings::StartUpError;
 use crate::telemetry;
 
@@ -35,7 +36,35 @@ where
     })
 }
 
-/// The same for a function that takes other events than callers' arguments: a schedule's, a queue's.
+/// The same for a function whose interface is HTTP itself.
+pub fn run_http<F, Powers, Build>(
+    powers: impl Future<Output = Result<Powers, StartUpError>>,
+    build: Build,
+) -> ExitCode
+where
+    F: HttpFunction,
+    Build: FnOnce(Alipay, Powers) -> F,
+{
+    run_handler(F::NAME, powers, |alipay, powers| {
+        HttpService::new(build(alipay, powers))
+    })
+}
+
+/// The same for one that has no business with Alipay: it is given no document of apps and reads none.
+pub fn run_http_without_apps<F, Powers, Build>(
+    powers: impl Future<Output = Result<Powers, StartUpError>>,
+    build: Build,
+) -> ExitCode
+where
+    F: HttpFunction,
+    Build: FnOnce(Powers) -> F,
+{
+    start(F::NAME, async {
+        powers.await.map(|powers| HttpService::new(build(powers)))
+    })
+}
+
+/// [`run`] for a function that takes other events than callers' arguments: a schedule's, a queue's.
 pub fn run_handler<H, Powers, Build>(
     name: &'static str,
     powers: impl Future<Output = Result<Powers, StartUpError>>,
@@ -45,6 +74,17 @@ where
     H: Handler + 'static,
     Build: FnOnce(Alipay, Powers) -> H,
 {
+    start(name, async {
+        let (alipay, powers) = tokio::try_join!(Alipay::from_environment(), powers)?;
+        Ok(build(alipay, powers))
+    })
+}
+
+/// Logs, the async runtime, `handler` made ready, and the Lambda loop.
+fn start<H: Handler + 'static>(
+    name: &'static str,
+    handler: impl Future<Output = Result<H, StartUpError>>,
+) -> ExitCode {
     telemetry::start();
     let runtime = match tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -57,15 +97,14 @@ where
         }
     };
     runtime.block_on(async {
-        let (alipay, powers) = match tokio::try_join!(Alipay::from_environment(), powers) {
-            Ok(ready) => ready,
+        match handler.await {
+            Ok(handler) => serve(handler).await,
             Err(error) => {
                 let error = with_causes(&error);
                 tracing::error!(function = name, error, "the function did not start");
-                return ExitCode::FAILURE;
+                ExitCode::FAILURE
             }
-        };
-        serve(build(alipay, powers)).await
+        }
     })
 }
 

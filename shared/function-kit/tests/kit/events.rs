@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::bench::{Bench, http_event, open_http};
 
 /// An event as each trigger sends it, in the parts by which they differ.
-fn other_triggers() -> Vec<(&'static str, Value)> {
+pub fn other_triggers() -> Vec<(&'static str, Value)> {
     let record = |source: &str| json!({"Records": [{"eventSource": source, "eventVersion": "1.0", "body": "{\"text\":\"a\"}", "messageId": "m"}]});
     vec![
         (
@@ -253,7 +253,7 @@ async fn ten_thousand_headers_are_nothing_to_us() {
     );
 }
 
-fn any_json() -> impl Strategy<Value = Value> {
+pub fn any_json() -> impl Strategy<Value = Value> {
     let name = prop_oneof![
         4 => prop::sample::select(vec!["requestContext", "http", "httpMethod", "identity", "sourceIp", "body", "isBase64Encoded",
             "headers", "Records", "detail-type", "triggerSource", "appid", "privateKey", "text", "task", "user", "elb"]).prop_map(str::to_owned),
@@ -277,7 +277,7 @@ fn any_json() -> impl Strategy<Value = Value> {
     })
 }
 
-fn cases(count: u32) -> ProptestConfig {
+pub fn cases(count: u32) -> ProptestConfig {
     ProptestConfig {
         failure_persistence: None,
         ..ProptestConfig::with_cases(count)

@@ -6,13 +6,14 @@ use std::sync::{Arc, Mutex};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
-use function_kit::{StartUpError, no_powers, run};
+use function_kit::{StartUpError, no_powers, run, run_http, run_http_without_apps};
 use serde_json::{Value, json};
 use simulator::{AlipayCertificate, AppOptions, SimulatedApp, Simulator};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, Command};
 
 use crate::bench::{Obedient, entry, http_event, open_http};
+use crate::http::{Mirror, event as http_request};
 use crate::keys;
 use crate::stub::{RuntimeApi, Secret, secrets_manager};
 
@@ -35,6 +36,12 @@ fn a_function_in_a_process_of_its_own() {
                 },
                 |alipay, ()| Obedient { alipay },
             );
+        }
+        Ok("http") => {
+            run_http(no_powers(), |_alipay, ()| Mirror::default());
+        }
+        Ok("http without apps") => {
+            run_http_without_apps(no_powers(), |()| Mirror::default());
         }
         _ => {}
     }
@@ -246,7 +253,7 @@ async fn a_function_on_lambda_answers_both_doors_and_its_log_holds_no_secret_eve
             .iter()
             .filter(|line| {
                 line["span"]["request_id"] == request_id
-                    && line["target"] == "function_kit::function"
+                    && line["target"] == "function_kit::invocation_log"
             })
             .collect();
         assert_eq!(of_it.len(), 1, "{request_id}: {of_it:?}");
@@ -288,6 +295,96 @@ async fn a_failure_is_logged_with_its_request_whatever_rust_log_leaves_out() {
     let lines = log_lines(&written);
     assert_eq!(lines.len(), 1, "{written}");
     assert_eq!(lines[0]["span"]["appid"], json!(app.app_id));
+}
+
+#[tokio::test]
+async fn a_function_of_http_itself_needs_no_apps_and_logs_method_path_and_status_and_nothing_else_of_a_request()
+ {
+    let lambda = RuntimeApi::start().await;
+    let process = Process::start(
+        "http without apps",
+        &[
+            ("AWS_LAMBDA_RUNTIME_API", &lambda.address.to_string()),
+            ("RUST_LOG", "trace"),
+        ],
+    );
+    let mut asked = http_request("GET", "/seen", "x=canaryquery");
+    asked["headers"]["authorization"] = json!("canaryheader");
+    asked["cookies"] = json!(["a=canarycookie"]);
+    asked["body"] = json!("canarybody");
+    let long = format!("/{}", "x".repeat(10_000));
+    for (request_id, event) in [
+        ("r-1", &asked),
+        ("r-2", &http_request("GET", "/unavailable", "")),
+        ("r-3", &http_request("GET", "/fails", "")),
+        ("r-4", &http_request("GET", &long, "")),
+        ("r-5", &http_request("GET", "/away", "to=%0dcanaryplace")),
+        (
+            "r-6",
+            &http_request("GET", "/away", "to=https://canaryplace"),
+        ),
+        ("r-7", &json!({"code": "canarycode"})),
+    ] {
+        let (kind, answer) = lambda.invoke(request_id, &event.to_string()).await;
+        assert_eq!(kind, "response", "{answer}");
+    }
+    let written = process.written_with("r-7").await;
+    assert_free_of(
+        &written,
+        &[
+            "canaryquery",
+            "canaryheader",
+            "canarycookie",
+            "canarybody",
+            "canaryplace",
+            "canarycode",
+        ],
+    );
+    let lines = log_lines(&written);
+    for (request_id, level, outcome, path, status) in [
+        ("r-1", "INFO", "ok", json!("/seen"), json!(200)),
+        ("r-2", "ERROR", "failed", json!("/unavailable"), json!(503)),
+        ("r-3", "ERROR", "internal", json!("/fails"), json!(500)),
+        ("r-4", "WARN", "not_found", json!(long[..200]), json!(404)),
+        ("r-5", "ERROR", "internal", json!("/away"), json!(500)),
+        ("r-6", "INFO", "ok", json!("/away"), json!(302)),
+        ("r-7", "WARN", "invalid_argument", json!(null), json!(null)),
+    ] {
+        let of_it: Vec<&Value> = lines
+            .iter()
+            .filter(|line| {
+                line["span"]["request_id"] == request_id
+                    && line["target"] == "function_kit::invocation_log"
+            })
+            .collect();
+        assert_eq!(of_it.len(), 1, "{request_id}: {of_it:?}");
+        let line = of_it[0];
+        assert_eq!(
+            (
+                &line["level"],
+                &line["outcome"],
+                &line["path"],
+                &line["status"]
+            ),
+            (&json!(level), &json!(outcome), &path, &status),
+            "{line}"
+        );
+        assert_eq!(line["span"]["function"], "mirror");
+    }
+    let failed = lines.iter().find(|line| line["path"] == "/fails").unwrap();
+    assert_eq!(
+        (&failed["method"], &failed["cause"]),
+        (&json!("GET"), &json!("canarycause"))
+    );
+}
+
+#[tokio::test]
+async fn a_function_of_http_itself_that_has_apps_does_not_start_without_their_document() {
+    let written = Process::start("http", &[("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9")])
+        .ended()
+        .await;
+    assert!(written.contains("ALIPAY_CONFIG_FILE"), "{written}");
+    assert!(written.contains("the function did not start"), "{written}");
 }
 
 #[tokio::test]
