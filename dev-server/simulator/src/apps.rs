@@ -2,8 +2,10 @@
 
 use rsa::RsaPublicKey;
 use serde::{Deserialize, Serialize};
+use url::Host;
 
 use crate::authority::{AlipayCertificates, authority};
+use crate::consent::callback_host;
 use crate::encryption::AesKey;
 use crate::keys::{self, SignType};
 
@@ -15,6 +17,9 @@ pub struct AppOptions {
     pub app_id: Option<String>,
     /// Which identifiers of a user the app gets and may address.
     pub identifiers: Identifiers,
+    /// The address that the console has as the app's callback (授权回调地址), such as `https://login.example.com/callback`: users
+    /// of the page go back to its host and no other. Absent: to any address of this machine.
+    pub callback: Option<String>,
     /// The sign types the app may use. RSA2 alone unless said otherwise.
     pub sign_types: Vec<SignType>,
     /// Where the app's key pair comes from.
@@ -41,6 +46,7 @@ impl Default for AppOptions {
         Self {
             app_id: None,
             identifiers: Identifiers::default(),
+            callback: None,
             sign_types: vec![SignType::Rsa2],
             key: AppKey::default(),
             tokens: TokenRules::default(),
@@ -208,6 +214,8 @@ impl std::fmt::Debug for SimulatedApp {
 pub(crate) struct AppRecord {
     pub(crate) public_key: RsaPublicKey,
     pub(crate) aes_key: Option<AesKey>,
+    /// The host that users of the page go back to, where one is configured.
+    pub(crate) callback_host: Option<Host>,
     /// The SN of its certificate, in certificate mode.
     pub(crate) certificate_sn: Option<String>,
     pub(crate) options: AppOptions,
@@ -216,7 +224,7 @@ pub(crate) struct AppRecord {
 /// Makes the record and the developer's view of the app.
 ///
 /// # Errors
-/// A given key does not load.
+/// A given key does not load, or the callback is not an address.
 pub(crate) fn register(
     options: AppOptions,
     index: usize,
@@ -230,6 +238,10 @@ pub(crate) fn register(
         AppKey::Generated => Some(keys::app_key(index).clone()),
         AppKey::Private(text) => Some(keys::private_key_from_text(text)?),
         AppKey::Public(_) => None,
+    };
+    let callback_host = match options.callback.as_deref() {
+        Some(address) => Some(callback_host(address).ok_or("the callback is not an http address")?),
+        None => None,
     };
     let public_key = match (&private, &options.key) {
         (Some(private), _) => private.to_public_key(),
@@ -266,6 +278,7 @@ pub(crate) fn register(
         AppRecord {
             public_key,
             aes_key,
+            callback_host,
             certificate_sn,
             options,
         },

@@ -1,6 +1,7 @@
 //! The control API under `/_simulator/`, and everything else that is not the gateway.
 
 mod content;
+mod logins;
 mod merchants;
 mod refreshes;
 mod subscriptions;
@@ -18,6 +19,7 @@ use serde_json::{Value, json};
 use crate::apps::AppOptions;
 use crate::authority::AlipayCertificate;
 use crate::connection::Peer;
+use crate::consent;
 use crate::faults::Fault;
 use crate::gateway;
 use crate::gateway_v3;
@@ -50,7 +52,7 @@ const ROUTES: &[Route] = &[
     (
         "POST",
         "/_simulator/apps",
-        "registers an app: {\"app_id\"?, \"identifiers\"?, \"sign_types\"?, \"key\"?, \"tokens\"?: {\"access_seconds\"?, \"refresh_seconds\"?, \"spelling\"?: \"number\"|\"string\"}, \"merchant_tokens\"?: {\"token_seconds\"?, \"refresh_seconds\"?}, \"templates\"?, \"methods\"?, \"certificates\"?, \"content_encryption\"?, \"signed_error_responses\"?}; answers its keys and certificates",
+        "registers an app: {\"app_id\"?, \"identifiers\"?, \"callback\"?, \"sign_types\"?, \"key\"?, \"tokens\"?: {\"access_seconds\"?, \"refresh_seconds\"?, \"spelling\"?: \"number\"|\"string\"}, \"merchant_tokens\"?: {\"token_seconds\"?, \"refresh_seconds\"?}, \"templates\"?, \"methods\"?, \"certificates\"?, \"content_encryption\"?, \"signed_error_responses\"?}; answers its keys and certificates",
     ),
     ("GET", "/_simulator/users", "the users"),
     (
@@ -173,6 +175,8 @@ pub(crate) fn router(shared: Shared) -> Router {
         .route("/_simulator/redirected", get(redirected).post(redirected))
         .merge(content::router())
         .merge(subscriptions::router())
+        .merge(consent::router())
+        .merge(logins::router())
         .merge(merchants::router())
         .merge(refreshes::router())
         .fallback(not_found)
@@ -183,6 +187,7 @@ fn routes() -> Value {
     [
         ROUTES,
         content::ROUTES,
+        logins::ROUTES,
         subscriptions::ROUTES,
         merchants::ROUTES,
         refreshes::ROUTES,

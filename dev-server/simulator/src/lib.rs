@@ -2,8 +2,8 @@
 //! content encryption, UTF-8, GBK and GB2312.
 //!
 //! It checks what the real gateway checks, with code of its own: no part of it is shared with what it tests, and its
-//! RSA and AES are another library's. It issues codes and tokens with Alipay's rules, makes mini codes, takes template messages,
-//! and can be told to fail in every way that a network or an attacker can.
+//! RSA and AES are another library's. It issues codes and tokens with Alipay's rules, shows users the page on which they agree to
+//! a login in a browser, makes mini codes, takes template messages, and can be told to fail in every way that a network or an attacker can.
 //!
 //! ```no_run
 //! # async fn example() -> std::io::Result<()> {
@@ -30,6 +30,12 @@
 //! sub_codes of a single one, `subscribe_state` and `keep_state` are 1 or 0, any `qrcode_type` makes a square picture.
 //! A newer token in `isv.refreshed-token-invalid` ([`FaultKind::AlreadyRefreshed`]) stands beside the refusal's other members under its
 //! name of a success.
+//!
+//! The page for users (`/oauth2/publicAppAuthorize.htm`) compares the host of `redirect_uri` with that of [`AppOptions::callback`];
+//! scheme, port and path may be others. It takes `-` and `_` in `state` beside the base64 alphabet, of scopes `auth_base` and
+//! `auth_user` alone, and asks each time anew; who refuses stays on it. Who visits it is set by [`Simulator::change_visitor`]. For a browser that
+//! is driven: `button[value=agree]` and `button[value=refuse]`; `src/consent/page.rs` names the other selectors.
+//!
 //! A merchant's replaced tokens stay usable for 10 minutes, and a reply about several merchants has `tokens` alone.
 
 mod apps;
@@ -40,6 +46,7 @@ mod charset;
 mod checks;
 mod clock;
 mod connection;
+mod consent;
 mod control;
 mod der;
 mod encryption;
@@ -70,6 +77,7 @@ pub use crate::apps::{
     TokenRules,
 };
 pub use crate::authority::AlipayCertificate;
+pub use crate::consent::{PageVisit, VisitOutcome};
 pub use crate::faults::{Fault, FaultKind};
 pub use crate::grants::{CodeOptions, Scope};
 pub use crate::keys::SignType;

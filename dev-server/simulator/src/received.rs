@@ -6,9 +6,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use axum::http::request::Parts;
 use serde::Serialize;
 
+use crate::consent::PageVisit;
 use crate::refreshes::Refreshes;
 
-/// How many calls are kept; older ones are forgotten, the counts are not.
+/// How many calls, and how many visits, are kept; older ones are forgotten, the counts are not.
 const KEPT: usize = 10_000;
 
 /// One request to the gateway. It shows tokens and codes: it is for tests, never for a log.
@@ -122,6 +123,7 @@ pub(crate) struct Received {
     last: u64,
     by_method: BTreeMap<String, u64>,
     refreshes: Refreshes,
+    page_visits: VecDeque<PageVisit>,
 }
 
 impl Received {
@@ -136,6 +138,17 @@ impl Received {
             self.calls.pop_front();
         }
         self.calls.push_back(call);
+    }
+
+    pub(crate) fn add_page_visit(&mut self, visit: PageVisit) {
+        if self.page_visits.len() == KEPT {
+            self.page_visits.pop_front();
+        }
+        self.page_visits.push_back(visit);
+    }
+
+    pub(crate) fn page_visits(&self) -> Vec<PageVisit> {
+        self.page_visits.iter().cloned().collect()
     }
 
     pub(crate) fn calls(&self) -> Vec<ReceivedCall> {

@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use crate::apps::{AppOptions, SimulatedApp};
+use crate::apps::{AppOptions, Identifiers, SimulatedApp};
 use crate::authority::AlipayCertificate;
 use crate::connection::{BreakableListener, Peer};
+use crate::consent::PageVisit;
 use crate::control;
 use crate::faults::Fault;
 use crate::grants::CodeOptions;
@@ -108,16 +109,16 @@ impl Simulator {
     /// Registers an app.
     ///
     /// # Panics
-    /// A key given in the options does not load.
+    /// A key given in the options does not load, or the callback is not an address.
     #[must_use]
     #[expect(
         clippy::panic,
-        reason = "a test that gives a broken key has to know at once"
+        reason = "a test that gives a broken key or callback has to know at once"
     )]
     pub fn add_app(&self, options: AppOptions) -> SimulatedApp {
         match self.shared.world().add_app(options) {
             Ok(app) => app,
-            Err(error) => panic!("the app's key does not load: {error}"),
+            Err(error) => panic!("the app cannot be registered: {error}"),
         }
     }
 
@@ -188,6 +189,27 @@ impl Simulator {
     #[must_use]
     pub fn issue_code(&self, app_id: &str, options: CodeOptions) -> String {
         self.shared.world().issue_code(app_id, &options)
+    }
+
+    /// From now on this user is the one who visits the page for users, `/oauth2/publicAppAuthorize.htm`; at first it is
+    /// [`SimulatedUser::DEFAULT_USER_ID`]. An unknown user is registered.
+    pub fn change_visitor(&self, user_id: &str) {
+        self.shared.world().change_visitor(user_id);
+    }
+
+    /// The visits to the page for users, oldest first; the last 10 000 are kept, and [`clear_received`](Self::clear_received)
+    /// forgets them too.
+    #[must_use]
+    pub fn page_visits(&self) -> Vec<PageVisit> {
+        self.shared.world().received.page_visits()
+    }
+
+    /// Alipay moves the app from one kind of identifiers to another; what it answers about logins from now on has the new ones.
+    ///
+    /// # Panics
+    /// The app is not registered.
+    pub fn change_identifiers(&self, app_id: &str, identifiers: Identifiers) {
+        known(self.shared.world().change_identifiers(app_id, identifiers));
     }
 
     /// The user withdraws their consent: every token of theirs for this app dies. Answers how many did.
@@ -376,9 +398,9 @@ impl Simulator {
     clippy::panic,
     reason = "a test that names no such app has to know at once"
 )]
-fn known(text: Result<String, &'static str>) -> String {
-    match text {
-        Ok(text) => text,
+fn known<T>(outcome: Result<T, &'static str>) -> T {
+    match outcome {
+        Ok(value) => value,
         Err(error) => panic!("{error}"),
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::apps::{self, AppOptions, AppRecord, SimulatedApp};
+use crate::apps::{self, AppOptions, AppRecord, Identifiers, SimulatedApp};
 use crate::authority::AlipayCertificates;
 use crate::authorization::Nonces;
 use crate::clock::Clock;
@@ -53,6 +53,8 @@ pub(crate) struct World {
     pub(crate) nonces: Nonces,
     pub(crate) users: BTreeMap<String, SimulatedUser>,
     pub(crate) grants: Grants,
+    /// The `user_id` of whoever visits the page for users.
+    pub(crate) visitor: String,
     /// (app id, user id) of users who take no more messages.
     pub(crate) unsubscribed: BTreeSet<(String, String)>,
     pub(crate) messages: Vec<SentMessage>,
@@ -79,6 +81,7 @@ impl Default for World {
             nonces: Nonces::default(),
             users: BTreeMap::from([(user.user_id.clone(), user)]),
             grants: Grants::default(),
+            visitor: SimulatedUser::DEFAULT_USER_ID.to_owned(),
             unsubscribed: BTreeSet::new(),
             messages: Vec::new(),
             subscriptions: Subscriptions::default(),
@@ -113,6 +116,22 @@ impl World {
         self.know_user(&options.user);
         let now = self.clock.now();
         self.grants.issue_code(app_id, options, now)
+    }
+
+    /// From now on this user visits the page for users.
+    pub(crate) fn change_visitor(&mut self, user_id: &str) {
+        self.know_user(user_id);
+        self.visitor = user_id.to_owned();
+    }
+
+    pub(crate) fn change_identifiers(
+        &mut self,
+        app_id: &str,
+        identifiers: Identifiers,
+    ) -> Result<(), &'static str> {
+        let app = self.apps.get_mut(app_id).ok_or("no app of this app_id")?;
+        app.options.identifiers = identifiers;
+        Ok(())
     }
 
     fn know_user(&mut self, user_id: &str) {

@@ -1,12 +1,10 @@
 //! `isv.getAuthLink`: the link to the page on which a merchant authorises an ISV's app (第三方应用). Made here, without a call.
 
-mod authorize_page;
 mod input;
 
+use alipay_gateway::authorization_page;
 use function_kit::{Caller, Failure, Function, Success};
 use serde::Serialize;
-
-use authorize_page::AuthorizePage;
 
 pub use input::Input;
 
@@ -50,7 +48,7 @@ impl Function for IsvAuthLink {
         if !types.is_empty() {
             arguments.push(("application_type", &types));
         }
-        let page = AuthorizePage::of_gateway(&caller.app.settings().app.gateway);
+        let page = authorization_page(&caller.app.settings().app.gateway);
         let name = if input.is_batch() {
             SEVERAL_APPS
         } else {
@@ -59,7 +57,7 @@ impl Function for IsvAuthLink {
         Ok(Success::new(
             "ok",
             Fields {
-                url: page.link(name, &arguments),
+                url: page.merchant_link(name, &arguments),
                 environment: page.environment,
                 note: (!page.is_known).then_some(
                     "the app's gateway is none of Alipay's known ones, so this is the link of production",

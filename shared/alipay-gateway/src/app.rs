@@ -120,7 +120,8 @@ pub fn gateway_address(setting: &str) -> Result<Url, GatewayAddressError> {
     }
 }
 
-fn is_loopback(url: &Url) -> bool {
+/// Whether the URL leads to this machine by its text alone; no name is looked up.
+pub(crate) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Ipv4(address)) => IpAddr::V4(address).is_loopback(),
         Some(Host::Ipv6(address)) => IpAddr::V6(address).is_loopback(),

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod app;
+mod authorization_page;
 mod call;
 mod certificate_download;
 mod client;
@@ -9,6 +10,7 @@ mod error;
 mod front_end_data;
 mod hints;
 mod key_needed;
+mod login_string;
 mod reply;
 mod request;
 mod server_time;
@@ -21,6 +23,7 @@ pub mod v3;
 pub use app::{
     App, AppCertificates, GatewayAddressError, PRODUCTION, Protocol, SANDBOX, gateway_address,
 };
+pub use authorization_page::{AuthorizationPage, authorization_page};
 pub use call::Call;
 pub use client::{Clock, Gateway, SetUpError};
 pub use deadline::Deadline;
@@ -28,5 +31,6 @@ pub use error::{GatewayError, Refusal, TraceId};
 pub use front_end_data::{FrontEndContent, FrontEndData, FrontEndDataError, OpeningFault};
 pub use hints::hint;
 pub use key_needed::KeyNeeded;
+pub use login_string::login_string;
 pub use reply::{Reply, UnverifiedReply};
 pub use request::{SignedRequest, signed_request, timestamp};

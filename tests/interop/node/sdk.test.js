@@ -80,6 +80,22 @@ test('exchanges a code, refreshes the grant, and a used token of either kind is 
   assert.equal(stale.subCode, 'isv.refresh-token-invalid');
 });
 
+test('exchanges the code that a user brings back from the page in a browser', async () => {
+  const link = `${simulator.baseUrl}/oauth2/publicAppAuthorize.htm?${new URLSearchParams({
+    app_id: app.app_id, scope: 'auth_user', redirect_uri: 'http://127.0.0.1:3000/callback?tenant=1', state: 'QUJD+/8=',
+  })}`;
+  const asked = await fetch(link);
+  assert.match(await asked.text(), /<button name="decision" value="agree">同意<\/button>/);
+  const agreed = await fetch(link, { method: 'POST', body: new URLSearchParams({ decision: 'agree' }), redirect: 'manual' });
+  assert.equal(agreed.status, 302);
+  const back = new URL(agreed.headers.get('location')).searchParams;
+  assert.deepEqual([back.get('tenant'), back.get('source'), back.get('state')], ['1', 'alipay_wallet', 'QUJD+/8=']);
+  const exchange = { grantType: 'authorization_code', code: back.get('auth_code') };
+  const granted = await sdk.exec('alipay.system.oauth.token', exchange, VALIDATED);
+  const profile = await sdk.exec('alipay.user.info.share', { auth_token: granted.accessToken }, VALIDATED);
+  assert.equal(profile.userId, USER_ID);
+});
+
 test('an app of open_id gets no user_id, and seconds as text where it is set so', async () => {
   const granted = await tokens(openIdApp, 'auth_base');
   assert.equal(granted.userId, undefined);

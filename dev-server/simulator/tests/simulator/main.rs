@@ -10,6 +10,7 @@ mod control;
 mod control_of_methods;
 mod encryption;
 mod faults;
+mod logins;
 mod merchants;
 mod mini_codes;
 mod refreshes;

@@ -15,6 +15,7 @@ mod deadlines;
 mod encryption;
 mod faults;
 mod front_end_data;
+mod login_strings;
 mod newer_refresh_tokens;
 mod outside_vectors;
 mod redaction;
