@@ -2,7 +2,8 @@
 
 MiniStack runs the packaged binaries with its own Lambda Runtime API and, with AUTH=true, judges each of their calls
 by the actions and resources of the function's role: a permission that the template forgets fails here. It knows no
-dynamodb:LeadingKeys (tests/template holds those), and makes no routes of an HttpApi: the functions are called directly.
+dynamodb:LeadingKeys (tests/template holds those), and makes no routes of SAM's HttpApi: the functions behind it are called
+directly. The routes of the login API are written out in the template; those it makes, and they are called over HTTP.
 Its schedule and its queues do call refresh-tokens, as AWS's would.
 Everything is bound to loopback, on free ports, and ends with the tests.
 """
@@ -167,6 +168,7 @@ class Simulator:
                     "contentCheck": {"engine": "sync"},
                     "gateway": self.gateway_url,
                     "homePage": "pages/index/index",
+                    "pid": "2088000000000000",
                     "requestMethods": ["alipay.open.app.qrcode.create", "alipay.user.info.share"],
                 }
             ],
@@ -196,6 +198,29 @@ def keyring() -> dict:
     return {"active": "first", "keys": {"first": base64.b64encode(secrets.token_bytes(32)).decode()}}
 
 
+# The application that users log in to, as the login document knows it.
+CLIENT = {
+    "clientId": "deployed",
+    "clientSecret": secrets.token_urlsafe(32),
+    "redirectUris": ["https://client.example.com/callback"],
+    "returnTo": ["https://www.example.com/welcome"],
+}
+
+
+def login_document(app_id: str) -> dict:
+    """A login document with fresh keys, made as an operator makes it, with the one client."""
+    made = subprocess.run(
+        ["cargo", "run", "--locked", "--quiet", "--package", "dev-server", "--", "login-keys", "new"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=900,
+        check=False,
+    )
+    assert made.returncode == 0, made.stderr
+    return json.loads(made.stdout) | {"clients": [CLIENT | {"appid": app_id}]}
+
+
 @pytest.fixture(scope="session")
 def functions(aws: Callable, ministack: str, simulator: Simulator) -> dict[str, str]:
     """Deploys the stack; output name to value."""
@@ -208,6 +233,8 @@ def functions(aws: Callable, ministack: str, simulator: Simulator) -> dict[str, 
         "AppsSecretArn": secret("alipay/apps", simulator.document()),
         "TokenKeysSecretArn": secret("alipay/token-keys", keyring()),
         "RefreshTokenKeysSecretArn": secret("alipay/refresh-token-keys", keyring()),
+        "LoginSecretArn": secret("alipay/login", login_document(simulator.app["app_id"])),
+        "SignedInAudience": CLIENT["clientId"],
         "Architecture": ARCHITECTURE,
     }
 

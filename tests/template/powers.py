@@ -4,7 +4,10 @@ from expanded import ROOT, functions, source
 
 # The keys of access tokens and those of refresh tokens are two secrets: who can read a stored token cannot refresh it.
 APPS, ACCESS_KEYS, REFRESH_KEYS = {"Ref": "AppsSecretArn"}, {"Ref": "TokenKeysSecretArn"}, {"Ref": "RefreshTokenKeysSecretArn"}
+# The login document: keys that sign id_tokens, keys of sessions, clients.
+LOGIN = {"Ref": "LoginSecretArn"}
 TABLE = {"Fn::GetAtt": ["TokenTable", "Arn"]}
+IDENTITY_TABLE = {"Fn::GetAtt": ["IdentityTable", "Arn"]}
 ALL_ACTIONS = ["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
 REFRESHER = {"Fn::GetAtt": ["RefreshTokens", "Arn"]}
 DUE_INDEX = {"Fn::Sub": "${TokenTable.Arn}/index/due"}
@@ -19,49 +22,96 @@ REFRESHER_SETTINGS = KEEPER_SETTINGS | {
     "RESCUE_QUEUE_URL": {"Ref": "RescueQueue"},
     "REFRESH_RATE": {"Ref": "RefreshRatePerSecond"},
 }
+# The address of the login API, unless the deployment names another.
+ISSUER = {
+    "Fn::If": [
+        "HasLoginIssuer",
+        {"Ref": "LoginIssuer"},
+        {"Fn::Sub": "https://${LoginApi}.execute-api.${AWS::Region}.${AWS::URLSuffix}"},
+    ]
+}
+IDENTITY_SETTINGS = {"IDENTITY_TABLE": {"Ref": "IdentityTable"}, "LOGIN_SECRET": LOGIN, "LOGIN_ISSUER": ISSUER}
+# What all functions are given, taken away again.
+NOTHING = {"Ref": "AWS::NoValue"}
 
-ONLY_APPS = {"secrets": [APPS], "rows": [], "beside": [], "settings": {}}
+ONLY_APPS = {"secrets": [APPS], "rows": [], "identity": [], "beside": [], "settings": {}}
 # One list for both kinds of row: a login writes them in one transaction.
 KEEPS_TOKENS = {
     "secrets": [APPS, ACCESS_KEYS, REFRESH_KEYS],
     "rows": [(ALL_ACTIONS, ["APP#*", "ANSWER#*"])],
+    "identity": [],
     "beside": [],
     "settings": KEEPER_SETTINGS,
 }
 READS_TOKENS = {
     "secrets": [APPS, ACCESS_KEYS],
     "rows": [(["dynamodb:GetItem"], "APP#*")],
+    "identity": [],
     "beside": [(["lambda:InvokeFunction"], [REFRESHER])],
     "settings": TABLE_SETTINGS | {"REFRESH_FUNCTION": {"Ref": "RefreshTokens"}},
 }
 REFRESHES_TOKENS = {
     "secrets": [APPS, ACCESS_KEYS, REFRESH_KEYS],
     "rows": [(["dynamodb:GetItem", "dynamodb:UpdateItem"], "APP#*")],
+    "identity": [],
     "beside": [(["dynamodb:Query"], [DUE_INDEX]), (QUEUE_ACTIONS, QUEUES)],
     "settings": REFRESHER_SETTINGS,
 }
 ANSWERS_ONCE = {
     "secrets": [APPS, ACCESS_KEYS],
     "rows": [(ALL_ACTIONS, "ANSWER#*")],
+    "identity": [],
     "beside": [],
     "settings": TABLE_SETTINGS,
 }
 
+# Issued, looked at and spent; DynamoDB takes it away when its time is over.
+ONE_TIME_ACTIONS = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
+# One list for both kinds of row: an account and its aliases are written in one transaction.
+FINDS_ACCOUNTS = (["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"], ["ACCOUNT#*", "ALIAS#*"])
+
+
+def logs_in(*rows: tuple[list[str], str]) -> dict:
+    """Exchanges a code, keeps the tokens, finds the account, and what else is written of this kind of login."""
+    return KEEPS_TOKENS | {
+        "secrets": [*KEEPS_TOKENS["secrets"], LOGIN],
+        "identity": [FINDS_ACCOUNTS, *rows],
+        "settings": KEEPER_SETTINGS | IDENTITY_SETTINGS,
+    }
+
+
+MINDS_SESSIONS = {
+    "secrets": [LOGIN],
+    "rows": [],
+    "identity": [
+        (["dynamodb:GetItem", "dynamodb:UpdateItem"], "SESSION#*"),
+        (ONE_TIME_ACTIONS, "ONCE#SSO-TICKET#*"),
+        (["dynamodb:GetItem"], "ACCOUNT#*"),
+    ],
+    "beside": [],
+    "settings": IDENTITY_SETTINGS | {"ALIPAY_CONFIG_SECRET": NOTHING, "ALIPAY_ALLOW_CALLER_KEYS": NOTHING},
+}
+
 # All that each function's role allows, beside its own log group and X-Ray: secrets it reads, the actions on rows of the token
-# table by the beginning of their key, and those on other things.
+# table and of the identity table by the beginning of their key, and those on other things.
 POWERS = {
-    "code2session": KEEPS_TOKENS,
+    "app-auth": logs_in((ONE_TIME_ACTIONS, "ONCE#LOGIN-TARGET#*")),
+    "code2session": logs_in(),
     "decrypt": ONLY_APPS,
     "generic-request": READS_TOKENS,
     "get-mini-code": ONLY_APPS,
     "get-temp-mini-code": ONLY_APPS,
+    "h5-oauth": logs_in((ONE_TIME_ACTIONS, "ONCE#H5-*")),
     "img-sec-check": ONLY_APPS,
     "isv-auth-link": ONLY_APPS,
     "isv-auth-query": READS_TOKENS,
     "isv-auth-token": KEEPS_TOKENS,
     "launch-link": ONLY_APPS,
     "msg-sec-check": ONLY_APPS,
+    "oidc": logs_in((ONE_TIME_ACTIONS, "ONCE#OIDC-*")),
     "refresh-tokens": REFRESHES_TOKENS,
+    "sdk-login": logs_in((["dynamodb:PutItem"], "SESSION#*")),
+    "session": MINDS_SESSIONS,
     "subscribe-message-batch-send": ANSWERS_ONCE,
     "subscribe-message-query": ONLY_APPS,
     "subscribe-message-send": ANSWERS_ONCE,

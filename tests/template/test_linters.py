@@ -19,7 +19,7 @@ IGNORED_LINTS = ["ES1007", "ES4000", "ES6000", "WS1004"]
 
 # Chosen, because most of checkov's list asks for things that this stack leaves out on purpose:
 #   CKV_AWS_27 queues: it knows keys of one's own only; test_refreshing.py looks for SQS's own encryption
-#   CKV_AWS_115 reserved concurrency: a new account has ten environments and may reserve none; a parameter does it for the public one
+#   CKV_AWS_115 reserved concurrency: a new account has ten environments and may reserve none; a parameter does it for the public ones
 #   CKV_AWS_116 dead letter queue: for asynchronous invokes. They are hints to refresh-tokens, and the next sweep gives them again
 #   CKV_AWS_117 inside a VPC: the functions call a public gateway, a VPC would add a NAT gateway and protect nothing
 #   CKV_AWS_119, _158, _173 keys of one's own for table, logs, environment: none holds a secret in the clear (tokens are
