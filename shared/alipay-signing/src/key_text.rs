@@ -6,6 +6,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use zeroize::Zeroizing;
 
 use crate::der::{self, Reader};
+use crate::flawed_chip;
 
 /// Why a text is not a key that can be used. The text itself is never part of it; each message
 /// says what is wrong and how to mend it.
@@ -64,6 +65,11 @@ pub enum KeyError {
     /// A public exponent that is even, under 65537 (3 is the common one), or over 32 bits.
     #[error("the RSA key has a weak or unusual public exponent: make a new one with e = 65537")]
     WeakExponent,
+    /// A key that a flawed chip made (CVE-2017-15361): whoever has its public half can compute the private one.
+    #[error(
+        "the RSA key was made by a chip whose keys can be computed (ROCA): make a new one with openssl or Alipay's key tool"
+    )]
+    FlawedChip,
     /// Base64 of something that is no key, or of a key with a mistake in it.
     #[error("the key is damaged or is no RSA key: export it again and paste it whole")]
     Malformed,
@@ -227,6 +233,9 @@ pub(crate) fn check_strength(modulus: &[u8], exponent: &[u8]) -> Result<(), KeyE
         .fold(0_u64, |sum, &byte| sum << 8 | u64::from(byte));
     if exponent.len() > 4 || value < 65537 || value % 2 == 0 {
         return Err(KeyError::WeakExponent);
+    }
+    if flawed_chip::has_mark(modulus) {
+        return Err(KeyError::FlawedChip);
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 mod charset;
 mod der;
+mod flawed_chip;
 mod key_text;
 mod legacy_md5;
 mod legacy_sha1;
@@ -18,7 +19,7 @@ pub mod v3;
 pub use charset::{Charset, Undecodable, UnknownCharset, Unmappable};
 pub use key_text::KeyError;
 pub use parameters::{canonical_string, form_encode};
-pub use signing_key::{SignError, SigningKey};
+pub use signing_key::{SignError, SigningKey, private_key_der};
 pub use verifying_key::{SignatureInvalid, VerifyingKey};
 
 use std::fmt;

@@ -8,6 +8,7 @@ use aws_lc_rs::rsa::KeyPair;
 use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use zeroize::Zeroizing;
 
 use crate::der::Reader;
 use crate::key_text::{self, KeyError, KeyStructure};
@@ -36,20 +37,7 @@ impl SigningKey {
     /// # Errors
     /// [`KeyError`] says what the text is instead and how to mend it, never the text.
     pub fn from_text(text: &str) -> Result<Self, KeyError> {
-        let der = key_text::decode_text(text)?;
-        let KeyStructure::Private(pkcs1) = key_text::recognise(&der)? else {
-            return Err(KeyError::PublicInPrivatePlace);
-        };
-        let mut document = Reader::new(pkcs1);
-        let mut fields = document.sequence().ok_or(KeyError::Malformed)?;
-        if !document.is_at_end() {
-            return Err(KeyError::Malformed);
-        }
-        let _version = fields.positive_integer().ok_or(KeyError::Malformed)?;
-        let modulus = fields.positive_integer().ok_or(KeyError::Malformed)?;
-        let exponent = fields.positive_integer().ok_or(KeyError::Malformed)?;
-        key_text::check_strength(modulus, exponent)?;
-        Self::from_pkcs1(pkcs1)
+        Self::from_pkcs1(&private_key_der(text)?)
     }
 
     /// Takes what aws-lc takes, weak exponents too.
@@ -98,6 +86,29 @@ impl SigningKey {
     pub fn verifying_key(&self) -> VerifyingKey {
         self.verifying_key.clone()
     }
+}
+
+/// The `RSAPrivateKey` of PKCS#1 (RFC 8017, A.1.2) that `text` holds, in any of the forms that [`SigningKey::from_text`] takes and after the
+/// same checks: for who signs with such a key for somebody other than Alipay. Whether its numbers belong together is the reader's to check,
+/// as aws-lc does.
+///
+/// # Errors
+/// [`KeyError`], as there.
+pub fn private_key_der(text: &str) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+    let der = key_text::decode_text(text)?;
+    let KeyStructure::Private(pkcs1) = key_text::recognise(&der)? else {
+        return Err(KeyError::PublicInPrivatePlace);
+    };
+    let mut document = Reader::new(pkcs1);
+    let mut fields = document.sequence().ok_or(KeyError::Malformed)?;
+    if !document.is_at_end() {
+        return Err(KeyError::Malformed);
+    }
+    let _version = fields.positive_integer().ok_or(KeyError::Malformed)?;
+    let modulus = fields.positive_integer().ok_or(KeyError::Malformed)?;
+    let exponent = fields.positive_integer().ok_or(KeyError::Malformed)?;
+    key_text::check_strength(modulus, exponent)?;
+    Ok(Zeroizing::new(pkcs1.to_vec()))
 }
 
 impl fmt::Debug for SigningKey {

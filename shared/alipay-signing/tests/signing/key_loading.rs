@@ -384,6 +384,7 @@ fn every_refusal_says_how_to_mend_it() {
         KeyError::TooSmall { bits: 1024 },
         KeyError::TooLarge { bits: 16384 },
         KeyError::WeakExponent,
+        KeyError::FlawedChip,
         KeyError::Malformed,
     ] {
         let text = error.to_string();
