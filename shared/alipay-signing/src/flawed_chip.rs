@@ -38,7 +38,7 @@ fn is_prime(odd: u32) -> bool {
     (3..)
         .step_by(2)
         .take_while(|factor| factor * factor <= odd)
-        .all(|factor| odd % factor != 0)
+        .all(|factor| !odd.is_multiple_of(factor))
 }
 
 #[cfg(test)]

@@ -6,7 +6,6 @@ mod client;
 mod discovery;
 mod document;
 mod error;
-mod hex;
 mod issuer;
 mod jwks;
 mod jwt;

@@ -13,7 +13,6 @@ use serde::de::DeserializeOwned;
 use table_rows::{Item, WallTime, failed, number, text};
 use zeroize::Zeroizing;
 
-use crate::hex::hex;
 use crate::row::{required_text, required_time};
 use crate::table::{IDENTITY_TTL_ATTRIBUTE, IdentityTable, PK};
 use crate::{IdentityError, Refusal};
@@ -84,7 +83,7 @@ impl Purpose {
     /// as long as everybody.
     fn pk(self, presented: &str) -> String {
         let sha256 = digest(&SHA256, presented.as_bytes());
-        format!("ONCE#{}#{}", self.prefix(), hex(sha256.as_ref()))
+        format!("ONCE#{}#{}", self.prefix(), hex::encode(sha256))
     }
 }
 
@@ -127,7 +126,7 @@ impl OneTime {
         }
         let mut random = Zeroizing::new(vec![0; purpose.random_bytes()]);
         aws_lc_rs::rand::fill(&mut random).map_err(|_| IdentityError::Signing)?;
-        let issued = SecretString::from(hex(&random));
+        let issued = SecretString::from(hex::encode(random));
         let expires_at = now.plus(life);
         let sent = self
             .table

@@ -10,11 +10,10 @@ use base64::engine::general_purpose::STANDARD;
 use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
+use crate::signing_keys::{KEY_ID_RULE, is_key_id};
+
 /// Length of a key in bytes.
 const KEY_BYTES: usize = 32;
-
-/// Longest key id in bytes.
-const KEY_ID_BYTES: usize = 64;
 
 /// Most keys at once. A rotation needs two; each more costs time at every token that is none of ours.
 const MAX_KEYS: usize = 8;
@@ -84,10 +83,7 @@ impl SessionKeys {
         let mut known = BTreeMap::new();
         for (id, encoded) in keys {
             if !is_key_id(&id) {
-                return Err(SessionKeysError::new(
-                    "keys",
-                    "a key id must be 1 to 64 letters, digits, dots, hyphens or underscores",
-                ));
+                return Err(SessionKeysError::new("keys", KEY_ID_RULE));
             }
             let Some(key) = decode_key(&encoded) else {
                 return Err(SessionKeysError::new(
@@ -131,13 +127,6 @@ impl fmt::Debug for SessionKeys {
             .field("keys", &self.inner.known.keys())
             .finish()
     }
-}
-
-fn is_key_id(id: &str) -> bool {
-    (1..=KEY_ID_BYTES).contains(&id.len())
-        && id
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte))
 }
 
 fn decode_key(encoded: &SecretString) -> Option<Key> {

@@ -217,7 +217,6 @@ fn of_the_mixed_file_only_the_valid_signature_of_rs256_is_taken() {
         refused: 12,
         weak: 1,
         foreign: 69,
-        ..Counts::default()
     };
     assert_eq!(counts, expected);
 }

@@ -13,7 +13,6 @@ use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
 use crate::IdentityError;
-use crate::hex::hex;
 use crate::session_keys::SessionKeys;
 
 /// What every session token begins with.
@@ -49,7 +48,7 @@ impl Family {
 
     /// The address of its row.
     pub(super) fn pk(&self) -> String {
-        format!("SESSION#{}", hex(&self.0))
+        format!("SESSION#{}", hex::encode(self.0))
     }
 }
 
