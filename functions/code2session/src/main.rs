@@ -4,8 +4,11 @@ use std::process::ExitCode;
 
 use code2session::Code2Session;
 use function_kit::run;
-use function_tokens::Tokens;
+use function_logins::Logins;
 
 fn main() -> ExitCode {
-    run(Tokens::keeping_from_environment(), Code2Session::new)
+    run(
+        Logins::keeping_from_environment(),
+        |alipay, (tokens, logins)| Code2Session::new(alipay, tokens, logins),
+    )
 }

@@ -80,7 +80,8 @@ impl SelectedApp {
         }
     }
 
-    fn gateway_app(&self) -> &App {
+    /// The app as it signs: with the caller's own key, where the deployment allows one, else with the configured one.
+    pub fn gateway_app(&self) -> &App {
         self.own_key.as_ref().unwrap_or(&self.settings.app)
     }
 

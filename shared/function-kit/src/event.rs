@@ -39,6 +39,9 @@ pub struct Caller {
     /// Who is signed in: always there in a function of [`Access::SignedIn`](crate::Access::SignedIn) that is called over HTTP, and
     /// never anywhere else.
     pub user: Option<SignedIn>,
+    /// The path of an HTTP call, as it was written and without the stage; a custom domain may have put something before the
+    /// route's own. `None` on the direct door. For a function that several routes lead to.
+    pub path: Option<String>,
     pub(crate) origin: Origin,
 }
 
@@ -92,6 +95,8 @@ pub(crate) struct Opened<'a> {
     pub origin: Origin,
     /// What API Gateway's authorizer established, where there is one.
     pub user: Option<SignedIn>,
+    /// The path of an HTTP call, without the stage.
+    pub path: Option<String>,
     /// The arguments as JSON text: within the size limits, an object, not yet looked into.
     pub arguments: Result<Cow<'a, str>, Failure>,
 }
@@ -223,12 +228,16 @@ pub(crate) fn open(event: &str) -> Opened<'_> {
         Some(context) => Opened {
             door: Door::Http,
             user: context.authorizer.and_then(SignedIn::by),
+            path: context
+                .path
+                .map(|path| without_stage(path, context.stage.as_deref())),
             origin: context.origin,
             arguments,
         },
         None => Opened {
             door: Door::Direct,
             user: None,
+            path: None,
             origin: Origin::default(),
             arguments,
         },
@@ -300,6 +309,18 @@ fn http_context(context: &RawValue) -> Option<HttpContext<'_>> {
         method: method.unwrap_or_default(),
         path,
     })
+}
+
+/// `path` without the `stage` that an address of API Gateway's own has before it.
+pub(crate) fn without_stage(path: String, stage: Option<&str>) -> String {
+    let rest = stage
+        .filter(|stage| !stage.is_empty() && *stage != "$default")
+        .and_then(|stage| path.strip_prefix('/')?.strip_prefix(stage));
+    match rest {
+        Some("") => "/".to_owned(),
+        Some(rest) if rest.starts_with('/') => rest.to_owned(),
+        _ => path,
+    }
 }
 
 /// Why an event has no body that can be read.
@@ -394,6 +415,18 @@ mod tests {
             );
             assert_eq!(opened.arguments.unwrap(), r#"{"code":"c"}"#);
         }
+    }
+
+    #[test]
+    fn the_path_of_an_http_call_is_known_without_its_stage() {
+        let v2 = json!({"requestContext":{"http":{"path":"/dev/a/b"},"stage":"dev"},"body":"{}"});
+        let v1 = json!({"requestContext":{"httpMethod":"POST","path":"/dev/a/b","stage":"dev"},"body":"{}"});
+        for event in [v2, v1] {
+            assert_eq!(open(&event.to_string()).path.as_deref(), Some("/a/b"));
+        }
+        let unnamed = json!({"requestContext":{"http":{}},"body":"{}"}).to_string();
+        assert_eq!(open(&unnamed).path, None);
+        assert_eq!(open(r#"{"path":"/a/b"}"#).path, None);
     }
 
     #[test]

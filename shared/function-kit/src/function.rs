@@ -116,6 +116,7 @@ impl<F: Function> Service<F> {
             deadline: invocation.deadline,
             request_id: invocation.request_id.clone(),
             user,
+            path: opened.path,
             origin: opened.origin,
         };
         let input: F::Input = parse(&arguments)?;

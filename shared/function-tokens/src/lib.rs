@@ -4,6 +4,7 @@ mod failure;
 mod merchants;
 mod message;
 mod once;
+mod profile;
 mod refresh;
 mod refresh_function;
 mod requests;

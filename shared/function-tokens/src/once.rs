@@ -132,9 +132,13 @@ impl Tokens {
             self.release(claim).await;
             return error.into();
         }
-        let failure = Failure::from(error);
+        self.failed(claim, error.into()).await
+    }
+
+    /// Ends the work with `failure`, which a repeat hears too.
+    pub async fn failed(&self, claim: ClaimToken, failure: Failure) -> Failure {
         if let Err(error) = self.finish::<()>(claim, Err(&failure)).await {
-            tracing::warn!(%error, "the failure of an exchange could not be kept for repeats");
+            tracing::warn!(%error, "a failure could not be kept for repeats");
         }
         failure
     }

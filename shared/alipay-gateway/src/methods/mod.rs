@@ -6,6 +6,7 @@ mod content_check;
 mod life;
 mod mini_code;
 mod oauth_token;
+mod open_ids;
 mod subscription;
 mod template_message;
 mod temporary_code;
@@ -22,6 +23,7 @@ pub use content_check::{
 };
 pub use mini_code::{MiniCode, MiniCodeRequest};
 pub use oauth_token::{UserGrant, exchange_code, refresh_token, refreshed_user_grant, user_grant};
+pub use open_ids::{OPEN_ID_QUERY_LIMIT, OpenIdOf, OpenIdQuery, OpenIds};
 pub use subscription::{SubscribeRelation, Subscriber, SubscriptionQuery, Subscriptions};
 pub use template_message::{Recipient, TemplateMessage};
 pub use temporary_code::{TemporaryCode, TemporaryCodeRequest};

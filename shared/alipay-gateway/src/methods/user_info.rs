@@ -37,6 +37,19 @@ pub struct UserInfo {
     pub city: Option<String>,
 }
 
+impl UserInfo {
+    /// Whether it is about somebody else than the user of these ids: a genuine reply about another must not pass for theirs. Where it
+    /// names the user by no id that is known, the token is all there is to go by.
+    pub fn is_of_another(&self, user_id: Option<&str>, open_id: Option<&str>) -> bool {
+        let differ = |known: Option<&str>, named: Option<&str>| {
+            known
+                .zip(named)
+                .is_some_and(|(known, named)| known != named)
+        };
+        differ(user_id, self.user_id.as_deref()) || differ(open_id, self.open_id.as_deref())
+    }
+}
+
 /// Nothing of the profile: it is personal.
 impl std::fmt::Debug for UserInfo {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -48,4 +61,38 @@ impl std::fmt::Debug for UserInfo {
 fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     let text = Option::<String>::deserialize(deserializer)?;
     Ok(text.filter(|text| !text.is_empty()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_profile_is_of_another_where_an_id_differs_that_both_have() {
+        let (user, other) = (Some("2088000000000001"), Some("2088000000000002"));
+        let (open, other_open) = (Some("o1"), Some("o2"));
+        for (asked, named, is_of_another) in [
+            ((user, None), (user, open), false),
+            ((user, None), (None, open), false),
+            ((user, None), (other, open), true),
+            ((None, open), (user, open), false),
+            ((None, open), (user, None), false),
+            ((None, open), (user, other_open), true),
+            ((user, open), (user, open), false),
+            ((user, open), (user, other_open), true),
+            ((user, open), (None, None), false),
+        ] {
+            let profile = UserInfo {
+                user_id: named.0.map(str::to_owned),
+                open_id: named.1.map(str::to_owned),
+                nick_name: None,
+                avatar: None,
+                gender: None,
+                province: None,
+                city: None,
+            };
+            let result = profile.is_of_another(asked.0, asked.1);
+            assert_eq!(result, is_of_another, "{asked:?} {named:?}");
+        }
+    }
 }

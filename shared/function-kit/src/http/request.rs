@@ -11,7 +11,7 @@ use url::form_urlencoded;
 use crate::alipay::SelectedApp;
 use crate::event::{
     BodyFault, Caller, Door, HttpContext, Origin, Payload, Source, body_text, check_arguments,
-    source,
+    source, without_stage,
 };
 use crate::function::{Invocation, parse};
 use crate::{Failure, Outcome};
@@ -109,6 +109,16 @@ impl Request {
             .map(String::as_str)
     }
 
+    /// Whether `accept` names this media type, such as `text/html`: what browsers ask for when a person goes somewhere, and programs
+    /// do not. A wildcard names none.
+    pub fn accepts(&self, media_type: &str) -> bool {
+        let accepted = self.header("accept").unwrap_or_default();
+        let mut names = accepted
+            .split(',')
+            .map(|range| range.split(';').next().unwrap_or_default().trim());
+        names.any(|name| name.eq_ignore_ascii_case(media_type))
+    }
+
     /// The names and values of the query, decoded.
     pub fn query(&self) -> &[(String, String)] {
         &self.query
@@ -200,6 +210,7 @@ impl Request {
             deadline: self.invocation.deadline,
             request_id: self.invocation.request_id.clone(),
             user: None,
+            path: Some(self.path.clone()),
             origin: self.origin.clone(),
         }
     }
@@ -369,16 +380,4 @@ fn cookies_of(line: &str) -> impl Iterator<Item = (String, String)> {
         let (name, value) = cookie.split_once('=')?;
         Some((name.trim().to_owned(), value.trim().to_owned()))
     })
-}
-
-/// `path` without the `stage` that an address of API Gateway's own has before it.
-fn without_stage(path: String, stage: Option<&str>) -> String {
-    let rest = stage
-        .filter(|stage| !stage.is_empty() && *stage != "$default")
-        .and_then(|stage| path.strip_prefix('/')?.strip_prefix(stage));
-    match rest {
-        Some("") => "/".to_owned(),
-        Some(rest) if rest.starts_with('/') => rest.to_owned(),
-        _ => path,
-    }
 }

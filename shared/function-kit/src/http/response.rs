@@ -106,6 +106,17 @@ impl Response {
         self
     }
 
+    /// The same with the status of `failure`, and with its `retry-after`: for a form of failures that is a function's own.
+    #[must_use]
+    pub fn with_status_of(self, failure: &Failure) -> Self {
+        let row = failure.outcome().row();
+        let response = self.with_status(row.status);
+        match failure.outcome().retry_after_seconds() {
+            Some(seconds) => response.with_header("retry-after", seconds.to_string()),
+            None => response,
+        }
+    }
+
     /// The same with this header, in place of one of the same name. `name` is in small letters; cookies have
     /// [`with_cookie`](Self::with_cookie).
     #[must_use]
@@ -233,4 +244,29 @@ fn is_cookie_name(name: &str) -> bool {
 /// RFC 6265.
 fn is_cookie_octet(byte: u8) -> bool {
     byte.is_ascii_graphic() && !b"\",;\\".contains(&byte)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Outcome;
+
+    #[test]
+    fn a_form_of_ones_own_has_the_status_of_the_failure_and_says_when_to_come_back() {
+        let busy = Failure::new(Outcome::TemporarilyUnavailable {
+            retry_after_seconds: 7,
+            advice: String::new(),
+        });
+        for (failure, expected) in [
+            (busy, (503, Some("7"))),
+            (Failure::invalid("code", "is missing"), (400, None)),
+        ] {
+            let response = Response::json(200, "own").with_status_of(&failure);
+            assert_eq!(
+                (response.status(), response.header("retry-after")),
+                expected
+            );
+            assert_eq!(response.body(), "\"own\"");
+        }
+    }
 }

@@ -177,6 +177,28 @@ async fn a_header_is_found_in_whatever_letters_it_was_sent() {
     }
 }
 
+#[test]
+fn a_media_type_is_accepted_where_accept_names_it() {
+    let accepts = |accept: &str, media_type: &str| {
+        let event = with(
+            event("GET", "/seen", ""),
+            "headers",
+            json!({"Accept": accept}),
+        );
+        let request = Request::from_event(&event.to_string(), invocation()).unwrap();
+        request.accepts(media_type)
+    };
+    let browser = "text/html,application/xhtml+xml, application/xml;q=0.9,*/*;q=0.8";
+    assert!(accepts(browser, "text/html") && accepts(browser, "application/xml"));
+    assert!(accepts(
+        "Application/JSON; charset=utf-8",
+        "application/json"
+    ));
+    for accept in ["", "*/*", "text/*", "text/html5", "application/json"] {
+        assert!(!accepts(accept, "text/html"), "{accept}");
+    }
+}
+
 #[tokio::test]
 async fn a_name_that_stands_twice_in_the_query_is_refused_where_it_is_read() {
     let twice = said(400, "invalid_argument", "x: stands twice");

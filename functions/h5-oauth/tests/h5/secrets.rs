@@ -1,0 +1,100 @@
+//! What the log and the tables do not hold.
+
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+
+use serde_json::json;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::util::SubscriberInitExt;
+
+use crate::bench::{Bench, Browser};
+
+/// All that is logged on this thread, down to the finest level, from its making on.
+pub struct Log {
+    text: Text,
+    _listening: tracing::subscriber::DefaultGuard,
+}
+
+#[derive(Clone, Default)]
+struct Text(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Text {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Log {
+    pub fn kept() -> Self {
+        let text = Text::default();
+        let writer = text.clone();
+        let listening = tracing_subscriber::fmt()
+            .with_writer(move || writer.clone())
+            .with_env_filter(EnvFilter::new("info,h5_oauth=trace,function_logins=trace,function_kit=trace,identity=trace,token_store=trace"))
+            .set_default();
+        Self {
+            text,
+            _listening: listening,
+        }
+    }
+
+    pub fn text(&self) -> String {
+        String::from_utf8(self.text.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+#[tokio::test]
+async fn no_code_state_cookie_ticket_or_token_is_in_the_log() {
+    let log = Log::kept();
+    let bench = Bench::new().await;
+    let mut secrets = Vec::new();
+    // One that comes to its end, and one that is refused at each step.
+    let mut browser = Browser::default();
+    let begun = browser.begins(&bench, &[]).await;
+    secrets.push(begun.told("state"));
+    secrets.extend(browser.cookies.values().cloned());
+    let code = bench.code();
+    secrets.push(code.clone());
+    Browser::default().comes_back(&bench, &begun, &code).await;
+    let ticket = browser
+        .comes_back(&bench, &begun, &code)
+        .await
+        .told("ticket");
+    secrets.push(ticket.clone());
+    let again = browser.begins(&bench, &[]).await;
+    browser.comes_back(&bench, &again, &code).await;
+    let answer = bench.redeem(&json!({"ticket": ticket})).await;
+    assert_eq!(bench.redeem(&json!({"ticket": ticket})).await.status, 400);
+    secrets.push(answer.json()["token"].as_str().unwrap().to_owned());
+    let granted = bench
+        .simulator
+        .live_refresh_tokens(&bench.app.app_id, crate::bench::USER);
+    assert_eq!(granted.len(), 1);
+    for token in &granted {
+        assert!(!answer.body.contains(token.as_str()));
+    }
+    for name in [
+        "access_token",
+        "refresh_token",
+        "accessToken",
+        "refreshToken",
+        "sessionKey",
+    ] {
+        assert!(answer.json().get(name).is_none());
+    }
+    secrets.extend(granted);
+
+    let text = log.text();
+    assert!(
+        text.contains("answered") && text.contains("/h5/callback"),
+        "{text}"
+    );
+    for secret in secrets {
+        assert!(secret.len() >= 32 && !text.contains(&secret), "{secret}");
+    }
+}

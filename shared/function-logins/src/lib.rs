@@ -1,0 +1,23 @@
+#![doc = include_str!("../README.md")]
+
+mod client_credentials;
+mod code_challenge;
+mod failure;
+mod logins;
+mod one_access;
+mod refusal_page;
+mod web;
+
+pub use client_credentials::ClientCredentials;
+pub use code_challenge::CodeChallenge;
+pub use failure::{exchanged_without_account, identity_failure};
+pub use identity::{
+    ACCESS_TOKEN_LIFE, AccessTokenClaims, Account, Accounts, Begun, Client, Holder, IdentityError,
+    Issuer, LinkedOpenIds, LoginDocument, LoginDocumentError, NewSession, OneTime, OpenIdOfUser,
+    Purpose, Refusal, Session, Sessions, TokenRefused, Uid,
+};
+pub use logins::{IssuedToken, LoggedIn, Logins, SignedInPerson};
+pub use one_access::{CallError, SdkHeaders};
+pub use refusal_page::login_refused;
+pub use table_rows::{Clock, SystemClock, WallTime};
+pub use web::{FinishedWebLogin, WebScope, forget_login};
