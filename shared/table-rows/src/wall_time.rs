@@ -61,6 +61,12 @@ impl From<SystemTime> for WallTime {
     }
 }
 
+impl From<WallTime> for SystemTime {
+    fn from(time: WallTime) -> Self {
+        UNIX_EPOCH + Duration::from_millis(time.0)
+    }
+}
+
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
@@ -104,6 +110,14 @@ mod tests {
         let start = WallTime::from_millis(5);
         assert_eq!(start.minus(Duration::from_secs(1)).as_millis(), 0);
         assert_eq!(start.since(WallTime::from_secs(1)), Duration::ZERO);
+    }
+
+    #[test]
+    fn every_moment_is_one_of_the_system_too() {
+        for millis in [0, 1_795_226_400_123, u64::MAX] {
+            let time = WallTime::from_millis(millis);
+            assert_eq!(WallTime::from(SystemTime::from(time)), time);
+        }
     }
 
     #[test]
