@@ -40,7 +40,7 @@ run: ## Start everything in one process on this machine and print calls to paste
 	cargo run --locked --package dev-server
 
 .PHONY: test
-test: start-results check-format lint lint-documentation lint-dependencies check-crypto test-template test-interop test-rust test-deploy ## All that CI runs, in this order
+test: start-results check-format lint lint-documentation lint-dependencies check-crypto test-template test-interop test-browser test-rust test-deploy ## All that CI runs, in this order
 	@echo "==> all steps passed; all tests together:"
 	@cat $(results)/not-done.txt 2> /dev/null || true
 	@tools/count-tests $(results)/*.log
@@ -96,6 +96,12 @@ test-interop: ## Alipay's own SDKs (Node, Python) against the simulator, both di
 	@mkdir -p $(results)
 	@tests/interop/run | tee $(results)/interop.log
 
+.PHONY: test-browser
+test-browser: tools-chromium ## Login by redirect and OpenID Connect in headless Chromium, with an unmodified OIDC client
+	@echo "==> login in the browser"
+	@mkdir -p $(results)
+	@tests/browser/run | tee $(results)/browser.log
+
 .PHONY: binaries
 binaries: ## The functions' binaries, quickly built: no link-time optimisation (target/ci)
 	@echo "==> functions' binaries, profile ci"
@@ -142,10 +148,10 @@ package: tools-aws ## Release build of the functions for Lambda, zips in dist/ (
 	@tools/zip-functions $(ARCH) $(functions)
 
 .PHONY: tools
-tools: tools-aws tools-checkov tools-ministack tools-cargo-deny emulator ## Install the pinned tools under .tools/
+tools: tools-aws tools-checkov tools-ministack tools-cargo-deny tools-chromium emulator ## Install the pinned tools under .tools/, and Chromium
 
-.PHONY: tools-aws tools-checkov tools-ministack tools-cargo-deny
-tools-aws tools-checkov tools-ministack tools-cargo-deny: tools-%:
+.PHONY: tools-aws tools-checkov tools-ministack tools-cargo-deny tools-chromium
+tools-aws tools-checkov tools-ministack tools-cargo-deny tools-chromium: tools-%:
 	@tools/install $*
 
 .PHONY: emulator

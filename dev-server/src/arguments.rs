@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Parser, Subcommand};
-use dev_server::{DEFAULT_PORT, Row};
+use dev_server::{DEFAULT_PORT, NewClient, Row};
 
 /// The functions, an embedded DynamoDB and a simulated Alipay gateway in one local process.
 ///
@@ -19,13 +19,14 @@ pub struct Arguments {
 
 #[derive(Subcommand)]
 pub enum Command {
-    /// Proves a document of apps line by line: keys, certificates, gateway, clock, AES key, token table
+    /// Proves a configuration line by line: keys, certificates, gateway, clock, AES key, logins, tables
     ///
     /// Each line is ok, warn or FAIL, with what was found and how to mend it. Each app's public key is printed, to paste into
     /// Alipay's console, and nothing secret is. Every app's gateway is asked for a trade that does not exist, which changes
     /// nothing. The token table is examined where TOKEN_TABLE is set, with TOKEN_KEYS_FILE or TOKEN_KEYS_SECRET,
     /// REFRESH_TOKEN_KEYS_FILE or REFRESH_TOKEN_KEYS_SECRET, DUE_SHARDS and the AWS SDKs' own names, as for a function; a row is
-    /// written to it and deleted.
+    /// written to it and deleted. Logins are examined where IDENTITY_TABLE is set, with LOGIN_FILE or LOGIN_SECRET and
+    /// LOGIN_ISSUER: which key signs, whose users the clients log in, and the table of accounts and sessions in the same way.
     ///
     /// The exit code is 0 if nothing failed, else 1.
     Doctor(DoctorArguments),
@@ -42,6 +43,8 @@ pub enum Command {
     ///
     /// The exit code is 0 if the table could be read, whatever is in it, else 1.
     Tokens(TokensArguments),
+    /// Makes a login document, or adds a signing key to one
+    LoginKeys(LoginKeysArguments),
 }
 
 #[derive(Args)]
@@ -52,7 +55,10 @@ pub struct RunArguments {
     /// Document of apps to use instead of the simulated gateway: Alipay's sandbox, production or any gateway
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Folder to keep the tables in between runs; without it they are in memory
+    /// Login document to use instead of one that is made here with the client `local`
+    #[arg(long, value_name = "FILE")]
+    pub login: Option<PathBuf>,
+    /// Folder to keep the tables and their keys in between runs; without it they are in memory
     #[arg(long, value_name = "FOLDER")]
     pub data: Option<PathBuf>,
     /// Do not look for tokens that are due every minute; they are refreshed when they are used, or by `tokens refresh`
@@ -68,7 +74,7 @@ pub struct DoctorArguments {
     /// Only this app; without it all of the document
     #[arg(long, value_name = "APPID")]
     pub app: Option<String>,
-    /// Ask nobody: neither gateways nor the table
+    /// Ask nobody: neither gateways nor tables
     #[arg(long)]
     pub offline: bool,
 }
@@ -146,6 +152,70 @@ impl From<RefreshArguments> for Row {
     }
 }
 
+#[derive(Args)]
+pub struct LoginKeysArguments {
+    #[command(subcommand)]
+    pub command: LoginKeysCommand,
+}
+
+#[derive(Subcommand)]
+pub enum LoginKeysCommand {
+    /// Makes a login document: an RSA key that signs id_tokens, a key for session tokens, a client for each --appid
+    ///
+    /// The document is printed, or written to --file for its owner alone to read; nothing is overwritten. It is what LOGIN_FILE
+    /// names, or the text of the secret that LOGIN_SECRET names. Each client gets a secret: leave it out of the document for one that
+    /// cannot keep it, such as a page in a browser. Fill in `redirectUris` (OpenID Connect) and `returnTo` (the login of H5 pages)
+    /// where they are used.
+    #[command(after_help = "Examples:
+  login-keys new --appid 2021000000000001 --file login.json
+  login-keys new --client-id shop --appid 2021000000000001 --client-id admin --appid 2021000000000001")]
+    New(NewLoginArguments),
+    /// Adds a key to the login document in FILE that signs id_tokens from 24 hours later
+    ///
+    /// Put the document wherever it is used within these hours: the key is then published before it signs, and tokens of the old key
+    /// are valid until their end. Everything else in the document stays. It is said which keys are not needed any more, and from when;
+    /// removing them is left to you. While a key waits, another rotation is refused.
+    ///
+    /// The exit code is 0 if a key was added, else 1.
+    Rotate {
+        /// The login document
+        file: PathBuf,
+    },
+}
+
+#[derive(Args)]
+pub struct NewLoginArguments {
+    /// Alipay's id of an app whose users log in; can be given several times
+    #[arg(long = "appid", value_name = "APPID")]
+    app_ids: Vec<String>,
+    /// What the client of the --appid at the same place calls itself, instead of its app id; for each --appid or for none
+    #[arg(long = "client-id", value_name = "ID")]
+    client_ids: Vec<String>,
+    /// Write the document here instead of printing it
+    #[arg(long, value_name = "FILE")]
+    pub file: Option<PathBuf>,
+}
+
+impl NewLoginArguments {
+    /// The clients; `None` where there are client ids and not as many as app ids.
+    pub fn clients(&self) -> Option<Vec<NewClient>> {
+        let ids = match self.client_ids.len() {
+            0 => &self.app_ids,
+            count if count == self.app_ids.len() => &self.client_ids,
+            _ => return None,
+        };
+        let clients = ids.iter().zip(&self.app_ids);
+        Some(
+            clients
+                .map(|(id, app_id)| NewClient {
+                    id: id.clone(),
+                    app_id: app_id.clone(),
+                })
+                .collect(),
+        )
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -210,5 +280,31 @@ mod tests {
         ] {
             assert_eq!(row(line), None, "{line}");
         }
+    }
+
+    #[test]
+    fn a_new_login_document_has_a_client_for_each_app() {
+        let clients = |line: &str| {
+            let words = ["dev-server", "login-keys", "new"];
+            let words = words.into_iter().chain(line.split_whitespace());
+            match Arguments::try_parse_from(words).unwrap().command {
+                Some(Command::LoginKeys(LoginKeysArguments {
+                    command: LoginKeysCommand::New(new),
+                })) => new.clients(),
+                _ => panic!("it is another command: {line}"),
+            }
+        };
+        let client = |id: &str, app_id: &str| NewClient {
+            id: id.to_owned(),
+            app_id: app_id.to_owned(),
+        };
+        assert_eq!(clients(""), Some(Vec::new()));
+        assert_eq!(clients("--appid 2021"), Some(vec![client("2021", "2021")]));
+        assert_eq!(
+            clients("--client-id a --appid 1 --appid 2 --client-id b"),
+            Some(vec![client("a", "1"), client("b", "2")])
+        );
+        assert_eq!(clients("--client-id a --appid 1 --appid 2"), None);
+        assert_eq!(clients("--client-id a"), None);
     }
 }

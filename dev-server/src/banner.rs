@@ -2,6 +2,7 @@ mod examples;
 
 use std::fmt::Write;
 
+use crate::local_login::LOCAL_CLIENT;
 use crate::routes::{ROUTES, Who};
 use crate::server::{DevServer, Gateway};
 use crate::tokens::DEFAULT_PORT;
@@ -37,10 +38,15 @@ fn write(server: &DevServer, data: Option<&str>, out: &mut String) -> std::fmt::
         server.table().endpoint(),
         data.unwrap_or("in memory")
     )?;
+    match server.login().secret() {
+        Some(secret) => writeln!(out, "  login      client {LOCAL_CLIENT}, secret {secret}")?,
+        None => writeln!(out, "  login      as in the document given")?,
+    }
     writeln!(out, "\nRoutes")?;
     for route in ROUTES {
         let who = match route.who {
             Who::Public => "public",
+            Who::SignedIn => "bearer",
             Who::Iam => "IAM",
         };
         writeln!(

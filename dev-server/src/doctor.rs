@@ -3,9 +3,11 @@
 mod document;
 mod gateway;
 mod keys;
+mod login;
 mod refusals;
 mod report;
 mod table;
+mod table_shape;
 
 use std::path::PathBuf;
 
@@ -21,14 +23,14 @@ pub struct DoctorOptions {
     pub config: PathBuf,
     /// The one app to look at; absent: all.
     pub app: Option<String>,
-    /// Whether to ask nobody: neither gateways nor the table.
+    /// Whether to ask nobody: neither gateways nor tables.
     pub offline: bool,
 }
 
-/// Looks at the document of apps, at the gateway of each app, and at the token table that the environment names
-/// (`TOKEN_TABLE`). Says all in `report`; nothing secret is in it. `clock` is the clock under examination.
+/// Looks at the document of apps, at the gateway of each app, and at what the environment names of a function: the token table
+/// (`TOKEN_TABLE`), the login document, and the table of accounts and sessions (`IDENTITY_TABLE`). Says all in `report`; nothing secret is in it. `clock` is the clock under examination.
 ///
-/// It asks the gateways for a trade that does not exist, which changes nothing, and writes a row of its own to the table,
+/// It asks the gateways for a trade that does not exist, which changes nothing, and writes a row of its own to each table,
 /// which it deletes.
 ///
 /// # Errors
@@ -38,9 +40,10 @@ pub async fn doctor(
     clock: &Clock,
     report: &mut Report<'_>,
 ) -> Result<(), SetUpError> {
-    if let Some(apps) = document::read(&options.config, report) {
+    let apps = document::read(&options.config, report);
+    if let Some(apps) = &apps {
         let gateway = Gateway::new(clock.clone())?;
-        for app in chosen(&apps, options, report) {
+        for app in chosen(apps, options, report) {
             document::examine(app, clock(), report);
             if options.offline {
                 report.skipped("the gateway: --offline");
@@ -50,6 +53,7 @@ pub async fn doctor(
         }
     }
     table::examine(options.offline, clock, report).await;
+    login::examine(apps.as_ref(), options.offline, clock, report).await;
     report.summary();
     Ok(())
 }

@@ -26,6 +26,20 @@ pub enum DevServerError {
         /// What is wrong with it.
         problem: String,
     },
+    /// The login document cannot be read or is wrong.
+    #[error("login document {path}: {problem}", path = path.display())]
+    Login {
+        /// The document.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// No login document could be made.
+    #[error(transparent)]
+    LoginKeys(#[from] crate::LoginKeysError),
+    /// This server's address is no issuer, which is a fault of this program.
+    #[error(transparent)]
+    Issuer(#[from] function_logins::LoginDocumentError),
     /// The document for the simulated app is wrong, which is a fault of this program.
     #[error(transparent)]
     Apps(#[from] function_kit::AppsError),

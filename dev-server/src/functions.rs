@@ -2,26 +2,33 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use app_auth::AppAuth;
 use code2session::Code2Session;
 use decrypt::Decrypt;
-use function_kit::{Alipay, Function, Handler, Service};
+use function_kit::{Alipay, Function, Handler, HttpFunction, HttpService, Service};
+use function_logins::Logins;
 use function_tokens::Tokens;
 use generic_request::GenericRequest;
 use get_mini_code::GetMiniCode;
 use get_temp_mini_code::GetTempMiniCode;
+use h5_oauth::H5Oauth;
 use img_sec_check::ImgSecCheck;
 use isv_auth_link::IsvAuthLink;
 use isv_auth_query::IsvAuthQuery;
 use isv_auth_token::IsvAuthToken;
 use launch_link::LaunchLink;
+use link_open_ids::LinkOpenIds;
 use msg_sec_check::MsgSecCheck;
+use oidc::Oidc;
 use refresh_tokens::{RefreshTokens, Settings as RefreshSettings};
+use sdk_login::SdkLogin;
+use session::Session;
 use subscribe_message_batch_send::SubscribeMessageBatchSend;
 use subscribe_message_query::SubscribeMessageQuery;
 use subscribe_message_send::SubscribeMessageSend;
 use user_info::UserInfo;
 
-/// The timeout that `template.yaml` gives every function but [`REFRESH_TOKENS`].
+/// The timeout that `template.yaml` gives every function that has a route.
 pub const FUNCTION_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// The function that refreshes tokens, for the schedule and for those that may not open refresh tokens.
@@ -30,10 +37,14 @@ pub const REFRESH_TOKENS: &str = refresh_tokens::NAME;
 /// A sweep works off many rows.
 const REFRESH_TOKENS_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// Nobody waits behind a gateway, and hundreds of users are worked off.
+const LINK_OPEN_IDS_TIMEOUT: Duration = Duration::from_secs(55);
+
 /// The timeout that `template.yaml` gives the function of that name.
 pub fn timeout_of(function: &str) -> Duration {
     match function {
         REFRESH_TOKENS => REFRESH_TOKENS_TIMEOUT,
+        LinkOpenIds::NAME => LINK_OPEN_IDS_TIMEOUT,
         _ => FUNCTION_TIMEOUT,
     }
 }
@@ -51,12 +62,20 @@ pub struct Functions {
 }
 
 impl Functions {
-    /// All functions, for the apps of `alipay`, with their tokens in `tokens`.
-    pub(crate) fn new(alipay: &Alipay, tokens: &LocalTokens) -> Self {
-        let alipay_of = || alipay.clone();
+    /// All functions, for the apps of `alipay`, with their tokens in `tokens` and the accounts and sessions of `logins`.
+    pub(crate) fn new(alipay: &Alipay, tokens: &LocalTokens, logins: &Logins) -> Self {
+        let (alipay_of, logins_of) = (|| alipay.clone(), || logins.clone());
         let (keeping, reading) = (|| tokens.keeping.clone(), || tokens.reading.clone());
-        let handlers = [
-            service(Code2Session::new(alipay_of(), keeping()), alipay),
+        let handlers: [Arc<dyn Handler>; 22] = [
+            service(
+                Code2Session::new(alipay_of(), keeping(), logins_of()),
+                alipay,
+            ),
+            service(AppAuth::new(alipay_of(), keeping(), logins_of()), alipay),
+            http(SdkLogin::new(alipay_of(), keeping(), logins_of())),
+            http(Session::new(logins_of())),
+            http(H5Oauth::new(alipay_of(), keeping(), logins_of())),
+            http(Oidc::new(alipay_of(), keeping(), logins_of())),
             service(GetMiniCode::new(alipay_of()), alipay),
             service(GetTempMiniCode::new(alipay_of()), alipay),
             service(SubscribeMessageSend::new(alipay_of(), reading()), alipay),
@@ -74,6 +93,10 @@ impl Functions {
             service(IsvAuthLink, alipay),
             service(IsvAuthToken::new(alipay_of(), keeping()), alipay),
             service(IsvAuthQuery::new(alipay_of(), reading()), alipay),
+            service(
+                LinkOpenIds::new(alipay_of(), logins.accounts().clone()),
+                alipay,
+            ),
             Arc::new(RefreshTokens::new(
                 alipay_of(),
                 keeping(),
@@ -97,6 +120,10 @@ impl Functions {
     pub fn names(&self) -> impl Iterator<Item = &'static str> {
         self.by_name.keys().copied()
     }
+}
+
+fn http<F: HttpFunction>(function: F) -> Arc<dyn Handler> {
+    Arc::new(HttpService::new(function))
 }
 
 fn service<F: Function>(function: F, alipay: &Alipay) -> Arc<dyn Handler> {

@@ -9,6 +9,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use dynoxide::Database;
 use function_tokens::{DueShards, Keyring, RefreshFunction, TokenKeys, Tokens};
+use identity::create_identity_table;
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -19,8 +20,11 @@ use tokio::task::JoinHandle;
 use crate::DevServerError;
 use crate::functions::{LocalTokens, REFRESH_TOKENS};
 
-/// The table's name on this machine.
+/// The name of the table of tokens on this machine.
 pub const TOKEN_TABLE: &str = "tokens";
+
+/// The name of the table of accounts, sessions and one-time values on this machine.
+pub const IDENTITY_TABLE: &str = "identity";
 
 /// Where a table is that needs no credentials.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -29,7 +33,7 @@ pub(crate) struct TableAddress {
     pub table: String,
 }
 
-/// An embedded DynamoDB that speaks the real protocol on a loopback port, with the token table made. Ends when dropped.
+/// An embedded DynamoDB that speaks the real protocol on a loopback port, with both tables made. Ends when dropped.
 pub struct LocalTable {
     endpoint: String,
     client: Client,
@@ -39,7 +43,7 @@ pub struct LocalTable {
 }
 
 impl LocalTable {
-    /// In memory, or kept in `folder` between runs (the table and the keys that seal what is in it).
+    /// In memory, or kept in `folder` between runs (the tables and the keys that seal what is in them).
     ///
     /// # Errors
     /// Names the file or the reason.
@@ -68,6 +72,9 @@ impl LocalTable {
         create_table(&client, TOKEN_TABLE)
             .await
             .map_err(|error| failed(&error))?;
+        create_identity_table(&client, IDENTITY_TABLE)
+            .await
+            .map_err(|error| failed(&error))?;
         let keys_of = |file| keys(folder, file);
         Ok(Self {
             endpoint,
@@ -83,7 +90,7 @@ impl LocalTable {
         &self.endpoint
     }
 
-    /// The same with the table's name.
+    /// The same with the name of the table of tokens.
     pub(crate) fn address(&self) -> TableAddress {
         TableAddress {
             endpoint: self.endpoint.clone(),

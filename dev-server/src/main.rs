@@ -14,12 +14,14 @@ use alipay_gateway::{Clock, SetUpError};
 use clap::Parser;
 use dev_server::{
     DevServer, DevServerError, DoctorOptions, Options, Report, SCHEDULE, TokensError, banner,
-    doctor, list_tokens, refresh_token,
+    doctor, list_tokens, new_login_document, refresh_token, rotate_login_keys, save_login_document,
 };
+use secrecy::ExposeSecret;
 use token_store::{Clock as _, SystemClock};
 
 use arguments::{
-    Arguments, Command, DoctorArguments, RunArguments, TokensArguments, TokensCommand,
+    Arguments, Command, DoctorArguments, LoginKeysCommand, RunArguments, TokensArguments,
+    TokensCommand,
 };
 use progress::Progress;
 
@@ -41,6 +43,10 @@ async fn main() -> ExitCode {
             Ok(true) => ExitCode::SUCCESS,
             Ok(false) => ExitCode::FAILURE,
             Err(error) => failed(&error),
+        },
+        Some(Command::LoginKeys(arguments)) => match login_keys(arguments.command) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => failed(error.as_ref()),
         },
     }
 }
@@ -94,6 +100,26 @@ async fn tokens(arguments: TokensArguments) -> Result<bool, TokensError> {
     Ok(done)
 }
 
+fn login_keys(command: LoginKeysCommand) -> Result<(), Box<dyn Error>> {
+    let now = SystemClock.now();
+    match command {
+        LoginKeysCommand::New(arguments) => {
+            let clients = arguments
+                .clients()
+                .ok_or("name a --client-id for each --appid, or none")?;
+            let document = new_login_document(&clients, now)?;
+            match arguments.file {
+                Some(file) => save_login_document(&file, &document)?,
+                None => write!(stdout(), "{}", document.expose_secret())?,
+            }
+        }
+        LoginKeysCommand::Rotate { file } => {
+            write!(stdout(), "{}", rotate_login_keys(&file, now)?)?;
+        }
+    }
+    Ok(())
+}
+
 async fn serve(arguments: RunArguments) -> Result<(), DevServerError> {
     let data = arguments
         .data
@@ -102,6 +128,7 @@ async fn serve(arguments: RunArguments) -> Result<(), DevServerError> {
     let options = Options {
         port: arguments.port,
         config: arguments.config,
+        login: arguments.login,
         data: arguments.data,
         schedule: (!arguments.no_schedule).then_some(SCHEDULE),
     };

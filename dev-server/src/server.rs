@@ -5,15 +5,17 @@ use std::time::{Duration, SystemTime};
 
 use alipay_gateway::Clock;
 use function_kit::{Alipay, Apps, StartUpError};
+use function_logins::Logins;
 use serde_json::json;
 use simulator::{AppOptions, SimulatedApp, Simulator};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use crate::DevServerError;
-use crate::doors::{Doors, router};
+use crate::doors::{Authorizer, Doors, LANDING, router};
 use crate::functions::{Functions, REFRESH_TOKENS};
-use crate::local_table::LocalTable;
+use crate::local_login::LocalLogin;
+use crate::local_table::{IDENTITY_TABLE, LocalTable};
 use crate::schedule::sweep_every;
 
 /// What `request` may call for the simulated app.
@@ -23,6 +25,9 @@ const SIMULATED_METHODS: [&str; 3] = [
     "alipay.user.info.share",
 ];
 
+/// The merchant that has the simulated app.
+const SIMULATED_PID: &str = "2088000000000999";
+
 /// How to start.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
@@ -30,7 +35,9 @@ pub struct Options {
     pub port: u16,
     /// A document of apps to use in place of the simulated gateway's.
     pub config: Option<PathBuf>,
-    /// A folder in which the tables are kept between runs; absent: in memory.
+    /// A login document to use in place of one that is made here.
+    pub login: Option<PathBuf>,
+    /// A folder in which the tables and the keys of what is in them are kept between runs; absent: in memory.
     pub data: Option<PathBuf>,
     /// How often `refresh-tokens` sweeps, as the schedule has it do on AWS ([`SCHEDULE`](crate::SCHEDULE)); absent: never by itself.
     pub schedule: Option<Duration>,
@@ -49,6 +56,7 @@ pub struct DevServer {
     address: SocketAddr,
     gateway: Gateway,
     table: LocalTable,
+    login: LocalLogin,
     functions: Functions,
     app_ids: Vec<String>,
     serving: JoinHandle<()>,
@@ -94,9 +102,19 @@ impl DevServer {
             }
         };
         let app_ids = alipay.app_ids();
-        let functions = Functions::new(&alipay, &tokens);
+        let base_url = base_url(address);
+        let login = login(options, &app_ids, &base_url)?;
+        let logins = Logins::new(
+            table.client().clone(),
+            IDENTITY_TABLE,
+            login.document().clone(),
+            &base_url,
+        )?;
+        let functions = Functions::new(&alipay, &tokens, &logins);
         let doors = Doors {
             functions: functions.clone(),
+            authorizer: Authorizer::new(logins.issuer().clone(), audience(&login, &app_ids)),
+            base_url,
             table: table.address(),
         };
         let service = router(doors).into_make_service_with_connect_info::<SocketAddr>();
@@ -113,6 +131,7 @@ impl DevServer {
             address,
             gateway,
             table,
+            login,
             functions,
             app_ids,
             serving,
@@ -127,7 +146,7 @@ impl DevServer {
 
     /// `http://127.0.0.1:PORT`.
     pub fn base_url(&self) -> String {
-        format!("http://{}", self.address)
+        base_url(self.address)
     }
 
     /// What stands behind the functions.
@@ -138,6 +157,11 @@ impl DevServer {
     /// The embedded DynamoDB.
     pub fn table(&self) -> &LocalTable {
         &self.table
+    }
+
+    /// The login document, with the issuer at [`base_url`](Self::base_url).
+    pub fn login(&self) -> &LocalLogin {
+        &self.login
     }
 
     /// The functions themselves.
@@ -160,6 +184,34 @@ impl Drop for DevServer {
     }
 }
 
+fn base_url(address: SocketAddr) -> String {
+    format!("http://{address}")
+}
+
+fn login(
+    options: &Options,
+    app_ids: &[String],
+    base_url: &str,
+) -> Result<LocalLogin, DevServerError> {
+    match &options.login {
+        Some(path) => LocalLogin::from_file(path),
+        None => LocalLogin::generated(
+            options.data.as_deref(),
+            // A document of apps has one at least.
+            app_ids.first().map_or("", String::as_str),
+            &format!("{base_url}{LANDING}"),
+        ),
+    }
+}
+
+/// Whose id_tokens open the routes of signed-in users: those of all clients, and of the apps that have none.
+fn audience(login: &LocalLogin, app_ids: &[String]) -> impl Iterator<Item = String> {
+    let clients = login.document().clients().iter();
+    clients
+        .map(|client| client.id.clone())
+        .chain(app_ids.iter().cloned())
+}
+
 /// Here the document is named by an option and not by a variable.
 fn wrong_config(path: &Path, error: StartUpError) -> DevServerError {
     let problem = match error {
@@ -178,6 +230,7 @@ pub fn apps_document(simulator: &Simulator, app: &SimulatedApp) -> String {
         "appid": app.app_id,
         "privateKey": app.private_key,
         "gateway": simulator.gateway_url(),
+        "pid": SIMULATED_PID,
         "homePage": "pages/index/index",
         "requestMethods": SIMULATED_METHODS,
         "contentCheck": {"engine": "sync"},

@@ -22,6 +22,7 @@ use page::Page;
 use place::{Place, Refreshing};
 
 pub use outcome::Refreshed;
+pub(crate) use page::span;
 pub use place::DEFAULT_PORT;
 
 /// More than `refresh-tokens` takes, so that its own answer comes first.

@@ -176,6 +176,28 @@ async fn another_type_of_invocation_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn no_page_in_the_developers_browser_invokes_anything() {
+    let server = server().await;
+    let url = format!(
+        "{}/2015-03-31/functions/launch-link/invocations",
+        server.base_url()
+    );
+    let event = r#"{"path":"pages/index/index"}"#;
+    for said_by_browsers in [
+        "origin: https://evil.example",
+        "origin: null",
+        "sec-fetch-site: cross-site",
+    ] {
+        // What a page of any site may post without asking first.
+        let headers = ["-H", said_by_browsers, "-H", "content-type: text/plain"];
+        let (status, body) = curl(&[&[&*url, "-d", event][..], &headers].concat());
+        assert_eq!(status, "403", "{said_by_browsers}: {body}");
+    }
+    let (status, body) = curl(&[&url, "-d", event]);
+    assert_eq!(status, "200", "{body}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn where_the_table_is_can_be_asked_and_is_no_route_of_the_project() {
     let server = server().await;
     let url = format!("{}/_local/table", server.base_url());

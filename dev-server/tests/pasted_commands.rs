@@ -44,37 +44,75 @@ fn start(arguments: &[&str]) -> (Running, Vec<String>) {
     panic!("it ended: {lines:?}");
 }
 
+/// What each of `lines` prints when they are pasted one after the other into one shell.
+fn paste_all(lines: &[&str]) -> Vec<String> {
+    const END: char = '\u{1e}';
+    let script: Vec<_> = lines
+        .iter()
+        .map(|line| format!("{line}\nprintf '\\036'"))
+        .collect();
+    let output = Command::new("bash")
+        .args(["-c", &script.join("\n")])
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let mut printed: Vec<_> = text.split(END).map(str::to_owned).collect();
+    assert_eq!(printed.pop().as_deref(), Some(""), "behind the last one");
+    printed
+}
+
 fn paste(line: &str) -> Value {
-    let output = Command::new("bash").args(["-c", line]).output().unwrap();
-    let text = String::from_utf8_lossy(&output.stdout);
+    let text = paste_all(&[line]).remove(0);
     serde_json::from_str(&text).unwrap_or_else(|_| panic!("{line}\n{text}"))
+}
+
+fn is_command(line: &str) -> bool {
+    ["curl ", "ANSWER=", "ADDRESS="]
+        .iter()
+        .any(|beginning| line.starts_with(beginning))
+}
+
+/// Whether what a line printed is an answer without an error, or the address at which a browser's way ended well.
+fn is_success(printed: &str) -> bool {
+    let Ok(answer) = serde_json::from_str::<Value>(printed) else {
+        let (_, query) = printed.split_once("/_local/landing?").unwrap_or_default();
+        return query.starts_with("ticket=") || query.starts_with("code=");
+    };
+    let said = |name: &str| !answer[name].is_null();
+    let code = &answer["code"];
+    !said("error") && !said("error_code") && (code.is_null() || *code == 0 || *code == "200")
 }
 
 #[test]
 fn every_printed_command_line_works_when_pasted() {
     let (_running, lines) = start(&[]);
-    let commands: Vec<_> = lines
+    let calls: Vec<_> = lines
         .iter()
-        .filter(|line| line.starts_with("curl "))
+        .map(String::as_str)
+        .filter(|line| is_command(line))
         .collect();
-    let (codes, calls): (Vec<_>, Vec<_>) = commands
-        .into_iter()
-        .partition(|line| line.contains("/_simulator/codes"));
-    for line in &calls {
-        let answer = paste(line);
-        assert_eq!(answer["code"], 0, "{line}\n{answer}");
+    let mut printed = paste_all(&calls);
+    let (codes, issued) = (calls[calls.len() - 1], printed.pop().unwrap());
+    for (line, printed) in calls.iter().zip(&printed) {
+        assert!(is_success(printed), "{line}\n{printed}");
     }
     for route in ROUTES {
         let direct = format!("/functions/{}/", route.function);
-        let told = calls
+        let mut paths = ROUTES
             .iter()
-            .any(|line| line.contains(route.path) || line.contains(&direct));
+            .filter(|other| other.function == route.function)
+            .map(|other| other.path);
+        let told = calls.iter().any(|line| line.contains(&direct))
+            || paths.any(|path| calls.iter().any(|line| line.contains(path)));
         assert!(told, "no example calls {}", route.function);
     }
     // The printed way to another code gives one that works as well.
-    let code = paste(codes[0])["code"].as_str().unwrap().to_owned();
-    let login = calls[0].split(" -d ").next().unwrap();
-    let answer = paste(&format!("{login} -d '{{\"code\":\"{code}\"}}'"));
+    assert!(codes.contains("/_simulator/codes"), "{codes}");
+    let code = serde_json::from_str::<Value>(&issued).unwrap()["code"].clone();
+    let (_, base) = lines[0].split_once("is running on ").unwrap();
+    let arguments = serde_json::json!({ "code": code });
+    let login = format!("curl -s {base}/openapi/alipay/auth/code2Session -d '{arguments}'");
+    let answer = paste(&login);
     assert_eq!(
         (&answer["code"], &answer["replayed"]),
         (&0.into(), &false.into()),
@@ -90,7 +128,7 @@ fn with_a_data_folder_a_login_outlives_the_program() {
         paste(
             lines
                 .iter()
-                .find(|line| line.starts_with("curl ") && line.contains("code2Session"))
+                .find(|line| is_command(line) && line.contains("code2Session"))
                 .unwrap(),
         )
     };
@@ -98,7 +136,9 @@ fn with_a_data_folder_a_login_outlives_the_program() {
         let (_running, lines) = start(&data);
         assert_eq!(login(&lines)["code"], 0);
     }
-    assert!(folder.path().join("tables.sqlite").exists());
+    for file in ["tables.sqlite", "login.json"] {
+        assert!(folder.path().join(file).exists(), "{file}");
+    }
     let (_running, lines) = start(&data);
     // The token of the first run opens with the kept keys; the simulated gateway is a new one, does not know it and refuses it.
     let stored = paste(
@@ -147,4 +187,45 @@ fn a_config_that_cannot_be_used_is_named_by_the_option_with_what_is_wrong() {
         keyless.contains("apps[0].privateKey: is missing"),
         "{keyless}"
     );
+}
+
+#[test]
+fn a_login_document_that_cannot_be_used_is_named_with_what_is_wrong() {
+    let said = |document: &str| {
+        let output = Command::new(env!("CARGO_BIN_EXE_dev-server"))
+            .args(["--port", "0", "--login", document])
+            .output()
+            .unwrap();
+        assert!(!output.status.success());
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let absent = said("/nowhere/login.json");
+    assert!(
+        absent.contains("login document /nowhere/login.json: the file cannot be read"),
+        "{absent}"
+    );
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), r#"{"clients":[]}"#).unwrap();
+    let keyless = said(file.path().to_str().unwrap());
+    assert!(keyless.contains("signing"), "{keyless}");
+}
+
+#[test]
+fn the_secrets_of_a_developers_own_login_document_are_not_printed() {
+    let folder = tempfile::tempdir().unwrap();
+    {
+        let (_running, lines) = start(&["--data", folder.path().to_str().unwrap()]);
+        assert!(
+            lines
+                .iter()
+                .any(|line| line.contains("client local, secret "))
+        );
+    }
+    let document = folder.path().join("login.json");
+    let secret = serde_json::from_str::<Value>(&std::fs::read_to_string(&document).unwrap())
+        .unwrap()["clients"][0]["clientSecret"]
+        .clone();
+    let (_running, lines) = start(&["--login", document.to_str().unwrap()]);
+    let printed = lines.join("\n");
+    assert!(!printed.contains(secret.as_str().unwrap()), "{printed}");
 }

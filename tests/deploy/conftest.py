@@ -66,7 +66,7 @@ def end(process: subprocess.Popen) -> None:
 def post(url: str, body: dict) -> dict:
     request = urllib.request.Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"}, method="POST")
     with urllib.request.urlopen(request, timeout=30) as reply:
-        return json.load(reply)
+        return json.loads(reply.read() or "{}")
 
 
 @pytest.fixture(scope="session")
@@ -145,6 +145,10 @@ class Simulator:
     def app_auth_code(self, merchant_app: str) -> str:
         """A fresh code of a merchant who authorises the app as an ISV's."""
         return self.control("merchant-authorizations", auth_app_ids=[merchant_app])["app_auth_code"]
+
+    def change_identifiers(self, identifiers: str) -> None:
+        """Moves the app from one kind of identifiers of its users to another."""
+        self.control("identifiers", identifiers=identifiers)
 
     def received(self) -> list[dict]:
         """The calls that the gateway received, oldest first."""

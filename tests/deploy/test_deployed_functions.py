@@ -131,6 +131,20 @@ def test_a_merchants_authorisation_is_kept_and_used(invoke, aws, functions, simu
     assert last_call["parameters"]["app_auth_token"] == authorization["appAuthToken"]
 
 
+def test_link_open_ids_leads_an_open_id_to_the_account_of_the_user_id(invoke, simulator):
+    user = "2088000000000301"
+    simulator.change_identifiers("user_id_only")
+    try:
+        before = invoke("Code2SessionFunction", {"code": simulator.code(user)})
+        simulator.change_identifiers("open_id_only")
+        answer = invoke("LinkOpenIdsFunction", {"userIds": [user]})
+        assert (answer["code"], answer["linked"], answer["failed"], answer["left"]) == (0, 1, [], []), answer
+        after = invoke("Code2SessionFunction", {"code": simulator.code(user)})
+    finally:
+        simulator.change_identifiers("both")
+    assert (before["openidType"], after["openidType"], after["uid"]) == ("userId", "openId", before["uid"]), (before, after)
+
+
 def test_a_method_that_the_app_does_not_allow_is_forbidden(invoke):
     answer = invoke("GenericRequestFunction", {"method": "alipay.fund.trans.uni.transfer", "data": {}})
     assert answer["code"] != 0 and answer["error"] == "forbidden", answer

@@ -122,6 +122,7 @@ async fn every_function_that_calls_alipay_works_in_every_mode() {
             ("subscribe-message-send", message),
             ("msg-sec-check", json!({"content": "今天天气很好"})),
             ("user-info", json!({"openid": user})),
+            ("link-open-ids", json!({"userIds": [user]})),
             (
                 "decrypt",
                 json!({"response": simulator.phone_number(&app.app_id, user)}),
@@ -138,7 +139,7 @@ async fn every_function_that_calls_alipay_works_in_every_mode() {
         );
 
         let received = simulator.received();
-        assert_eq!(received.len(), 6, "{}", mode.name);
+        assert_eq!(received.len(), 7, "{}", mode.name);
         for call in received {
             let method = call.method.as_deref().unwrap();
             let bears = |mark: &str| {

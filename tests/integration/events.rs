@@ -36,6 +36,7 @@ async fn made_ready(event: &Event, stack: &Stack) -> Event {
     } else {
         event.clone()
     };
+    let event = stack.with_logins(event).await;
     event.with_phone_number(&simulator.phone_number(app_id, SimulatedUser::DEFAULT_USER_ID))
 }
 
@@ -110,7 +111,14 @@ async fn a_binary_without_its_settings_says_which_one_is_missing() {
         ]
     };
     let with = |more: Variables| table().into_iter().chain(more).collect();
-    let cases: [(&str, Variables, &str); 10] = [
+    let logins = |more: Variables| {
+        [set("IDENTITY_TABLE"), set("AWS_ENDPOINT_URL_DYNAMODB")]
+            .into_iter()
+            .chain(["AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"].map(local))
+            .chain(more)
+            .collect()
+    };
+    let cases: [(&str, Variables, &str); 15] = [
         ("get-mini-code", vec![], "ALIPAY_CONFIG_FILE: is not set"),
         (
             "get-mini-code",
@@ -131,6 +139,30 @@ async fn a_binary_without_its_settings_says_which_one_is_missing() {
             "code2session",
             with(vec![]),
             "REFRESH_TOKEN_KEYS_FILE: is not set",
+        ),
+        (
+            "code2session",
+            with(vec![set("REFRESH_TOKEN_KEYS_FILE")]),
+            "IDENTITY_TABLE: is not set",
+        ),
+        (
+            "sdk-login",
+            with(vec![set("REFRESH_TOKEN_KEYS_FILE"), set("IDENTITY_TABLE")]),
+            "LOGIN_ISSUER: is not set",
+        ),
+        ("session", vec![], "IDENTITY_TABLE: is not set"),
+        (
+            "session",
+            logins(vec![set("LOGIN_ISSUER")]),
+            "LOGIN_FILE: is not set",
+        ),
+        (
+            "session",
+            logins(vec![
+                set("LOGIN_FILE"),
+                ("LOGIN_ISSUER", "http://login.example.com".to_owned()),
+            ]),
+            "LOGIN_ISSUER: must be the address",
         ),
         ("user-info", with(vec![]), "REFRESH_FUNCTION: is not set"),
         (

@@ -1,9 +1,12 @@
 //! `auth.code2Session`: a code becomes an identity, once.
 
+use dev_server::IDENTITY_TABLE;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use simulator::{AppOptions, CodeOptions, Identifiers};
+use simulator::{AppOptions, CodeOptions, Identifiers, SimulatedUser};
 use tests::Stack;
+
+use crate::everything_logged::{Log, in_a_process_of_its_own};
 
 const EXCHANGE: &str = "alipay.system.oauth.token";
 
@@ -140,4 +143,95 @@ async fn a_used_code_says_so_and_is_never_code_zero() {
     let before = stack.simulator().received_count(EXCHANGE);
     assert_eq!(stack.log_in(&code).await.1["code"], "isv.code-invalid");
     assert_eq!(stack.simulator().received_count(EXCHANGE), before);
+}
+
+/// Logs a user in to the stack's app.
+async fn user(stack: &Stack, user: &str) -> Value {
+    let options = CodeOptions {
+        user: user.to_owned(),
+        ..CodeOptions::default()
+    };
+    let code = stack.simulator().issue_code(&stack.app().app_id, options);
+    let (status, answer) = stack.log_in(&code).await;
+    assert_eq!(status, 200, "{answer}");
+    answer
+}
+
+#[tokio::test]
+async fn a_person_has_one_account_through_alipays_move_to_open_ids() {
+    let stack = Stack::start().await;
+    let (first, second) = (SimulatedUser::DEFAULT_USER_ID, "2088000000000002");
+    let mut accounts = Vec::new();
+    for identifiers in [
+        Identifiers::UserIdOnly,
+        Identifiers::Both,
+        Identifiers::OpenIdOnly,
+    ] {
+        stack
+            .simulator()
+            .change_identifiers(&stack.app().app_id, identifiers);
+        accounts.push(user(&stack, first).await["uid"].clone());
+    }
+    assert!(accounts[0].is_string());
+    assert!(
+        accounts.iter().all(|uid| *uid == accounts[0]),
+        "{accounts:?}"
+    );
+    assert_ne!(user(&stack, second).await["uid"], accounts[0]);
+}
+
+#[tokio::test]
+async fn a_login_without_an_account_is_none_and_a_repeat_hears_the_same() {
+    let stack = Stack::start().await;
+    let client = stack.server.table().client();
+    let gone = client.delete_table().table_name(IDENTITY_TABLE);
+    gone.send().await.unwrap();
+    let code = stack.code();
+    for _ in 0..2 {
+        let (status, answer) = stack.log_in(&code).await;
+        assert_eq!(
+            (status, &answer["error"], &answer["retryable"]),
+            (500, &json!("internal"), &json!(false)),
+            "{answer}"
+        );
+        for member in ["uid", "token", "openid"] {
+            assert!(answer.get(member).is_none(), "{answer}");
+        }
+    }
+    assert_eq!(stack.simulator().received_count(EXCHANGE), 1);
+    assert_eq!(stack.rows("APP#").await, 0);
+}
+
+#[test]
+fn without_need_key_alipays_tokens_are_in_no_answer_and_no_log() {
+    in_a_process_of_its_own(
+        "identity::without_need_key_alipays_tokens_are_in_no_answer_and_no_log",
+        log_in_without_need_key(),
+    );
+}
+
+async fn log_in_without_need_key() {
+    let log = Log::of_everything();
+    let stack = Stack::start().await;
+    let (_, answer) = stack.log_in(&stack.code()).await;
+    let profile = stack
+        .invoke("user-info", &json!({"openid": answer["openid"]}))
+        .await;
+    assert_eq!(profile["code"], 0, "{profile}");
+    // The id_token is in the answer and nowhere else.
+    let mut secrets = vec![answer["token"].as_str().unwrap().to_owned()];
+    let (app_id, user) = (&stack.app().app_id, SimulatedUser::DEFAULT_USER_ID);
+    let alipays = stack.simulator().live_refresh_tokens(app_id, user);
+    let used = stack.simulator().received();
+    let used = used
+        .iter()
+        .filter_map(|call| call.parameters.get("auth_token"));
+    let alipays: Vec<String> = alipays.into_iter().chain(used.cloned()).collect();
+    assert_eq!(alipays.len(), 2);
+    for token in &alipays {
+        assert!(!answer.to_string().contains(token), "{answer}");
+    }
+    secrets.extend(alipays);
+    assert!(log.text().contains("code2session"));
+    log.assert_without(&secrets);
 }

@@ -5,6 +5,7 @@
     reason = "tests fail by panicking; clippy.toml covers functions marked as tests and not their helpers"
 )]
 
+mod app_login;
 mod app_modes;
 mod bad_input;
 mod content_checks;
@@ -16,14 +17,20 @@ mod links;
 mod merchants;
 mod messages;
 mod mini_codes;
+mod oidc;
+mod open_id_migration;
 mod phone_numbers;
 mod powers;
 mod refresh_binaries;
 mod requests;
 mod routes;
+mod sdk_login;
 mod secrets;
+mod sessions;
+mod signed_in;
 mod store_faults;
 mod subscriptions;
 mod temporary_codes;
 mod token_refresh;
 mod user_info;
+mod x_signature;

@@ -198,7 +198,7 @@ async fn both_routes_are_this_function() {
     let (status, answer) = stack
         .post("/openapi/alipay/decrypt/getPhoneNumber", "{}")
         .await;
-    assert_eq!(status, 403, "{answer}");
+    assert_eq!(status, 401, "{answer}");
 }
 
 #[tokio::test]

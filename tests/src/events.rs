@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use dev_server::ROUTES;
+use dev_server::{Api, REFRESH_TOKENS, ROUTES};
 use serde_json::Value;
 
 use crate::root;
@@ -25,9 +25,9 @@ impl Event {
     /// The login code in it, which must be issued before the event is sent; `None` where it has none that should work.
     pub fn code_to_issue(&self) -> Option<String> {
         let arguments = self.arguments();
-        let code = arguments["code"]
-            .as_str()
-            .or_else(|| arguments["js_code"].as_str())?;
+        let code = ["code", "js_code", "auth_code"]
+            .into_iter()
+            .find_map(|name| arguments[name].as_str())?;
         code.starts_with("events-").then(|| code.to_owned())
     }
 
@@ -37,14 +37,15 @@ impl Event {
             return None;
         }
         let arguments = self.arguments();
-        let user = match &*self.function {
-            "user-info" => arguments["openid"].as_str(),
+        let named = |user: &Value| user.as_str().map(str::to_owned);
+        match &*self.function {
+            "user-info" => named(&arguments["openid"]).or_else(|| self.signed_in_as()),
             "refresh-tokens" if arguments["refresh"]["kind"] != "isv" => {
-                arguments["refresh"]["subject"].as_str()
+                named(&arguments["refresh"]["subject"])
             }
+            "link-open-ids" => named(&arguments["userIds"][0]),
             _ => None,
-        };
-        user.map(str::to_owned)
+        }
     }
 
     /// The merchant's app in it that must have authorised the stack's app before the event is sent; `None` where it needs none.
@@ -83,7 +84,8 @@ impl Event {
         self.with_text(APP_AUTH_CODE, code)
     }
 
-    fn with_text(&self, place: &str, text: &str) -> Self {
+    /// The event with `text` wherever it has `place`, in its body or beside it.
+    pub(crate) fn with_text(&self, place: &str, text: &str) -> Self {
         let quoted = Value::from(text).to_string();
         let inside_a_text = &quoted[1..quoted.len() - 1];
         let mut event: Value = serde_json::from_str(&self.text).unwrap();
@@ -92,12 +94,20 @@ impl Event {
                 event["body"] = body.replace(place, inside_a_text).into();
                 event.to_string()
             }
-            _ => self.text.replace(place, inside_a_text),
+            _ => self.text.clone(),
         };
+        let text = text.replace(place, inside_a_text);
         Self {
             text,
             ..self.clone()
         }
+    }
+
+    /// The openid of the signed-in user who calls.
+    fn signed_in_as(&self) -> Option<String> {
+        let event: Value = serde_json::from_str(&self.text).unwrap();
+        let claims = &event["requestContext"]["authorizer"]["jwt"]["claims"];
+        claims["openid"].as_str().map(str::to_owned)
     }
 
     fn arguments(&self) -> Value {
@@ -109,8 +119,9 @@ impl Event {
     }
 }
 
-/// The events of `function`, sorted by name. There are at least a direct one and two wrong ones, and one for each other way in:
-/// through API Gateway where the function has a route, else by the schedule and by a queue.
+/// The events of `function`, sorted by name. There are at least two wrong ones, and one for each way in: directly and through API
+/// Gateway where the function has a route for arguments, through API Gateway alone where its interface is HTTP itself; to the one
+/// that refreshes tokens directly, by the schedule and by a queue, to others without a route directly.
 pub fn events_of(function: &str) -> Vec<Event> {
     let folder = root().join("events").join(function);
     let mut paths: Vec<PathBuf> = std::fs::read_dir(&folder)
@@ -132,16 +143,15 @@ pub fn events_of(function: &str) -> Vec<Event> {
             .filter(|event| event.name.starts_with(prefix))
             .count()
     };
-    let has_route = ROUTES.iter().any(|route| route.function == function);
-    let ways_in: &[&str] = if has_route {
-        &["http"]
-    } else {
-        &["schedule", "queue"]
+    let route = ROUTES.iter().find(|route| route.function == function);
+    let ways_in: &[&str] = match route.map(|route| route.api) {
+        Some(Api::Functions) => &["direct", "http"],
+        Some(Api::Login) => &["http"],
+        None if function == REFRESH_TOKENS => &["direct", "schedule", "queue"],
+        None => &["direct"],
     };
     assert!(
-        count("direct") >= 1
-            && count("wrong") >= 2
-            && ways_in.iter().all(|way_in| count(way_in) >= 1),
+        count("wrong") >= 2 && ways_in.iter().all(|way_in| count(way_in) >= 1),
         "events/{function} is incomplete"
     );
     events

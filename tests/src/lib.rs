@@ -10,6 +10,7 @@ mod emulator;
 mod events;
 mod golden;
 mod line;
+mod logins;
 mod powers;
 mod queues;
 mod reader;
@@ -25,6 +26,7 @@ pub use emulator::{Emulator, emulator_settings, function_binary};
 pub use events::{Event, events_of};
 pub use golden::check_golden;
 pub use line::Line;
+pub use logins::{WaitingLogin, encrypted_to};
 pub use powers::{Power, Settings};
 pub use queues::Queues;
 pub use reader::Reader;
@@ -65,6 +67,32 @@ impl Stack {
     pub async fn with_file(document: &Path) -> Self {
         let options = Options {
             config: Some(document.to_owned()),
+            ..Options::default()
+        };
+        Self {
+            server: DevServer::start(&options).await.unwrap(),
+            http: http_client(),
+        }
+    }
+
+    /// One whose login document has these `clients` after the client `local`.
+    pub async fn with_clients(clients: &[Value]) -> Self {
+        Self::with_login(|document| {
+            let known = document["clients"].as_array_mut().unwrap();
+            known.extend(clients.iter().cloned());
+        })
+        .await
+    }
+
+    /// One whose login document is changed before it starts.
+    pub async fn with_login(change: impl FnOnce(&mut Value)) -> Self {
+        let other = Self::start().await;
+        let mut document: Value = serde_json::from_str(other.server.login().text()).unwrap();
+        change(&mut document);
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), document.to_string()).unwrap();
+        let options = Options {
+            login: Some(file.path().to_owned()),
             ..Options::default()
         };
         Self {
@@ -136,6 +164,25 @@ impl Stack {
         .await
     }
 
+    /// The id_token of the simulator's first user, who logs in for it.
+    pub async fn token(&self) -> String {
+        let (status, answer) = self.log_in(&self.code()).await;
+        assert_eq!(status, 200, "{answer}");
+        answer["token"].as_str().unwrap().to_owned()
+    }
+
+    /// Posts a body to a route as the user whose id_token `token` is; the status and the envelope.
+    pub async fn post_as(&self, token: &str, path: &str, body: &Value) -> (u16, Value) {
+        let url = format!("{}{path}", self.server.base_url());
+        let asked = self.http.post(url).bearer_auth(token);
+        let reply = asked.body(body.to_string()).send().await.unwrap();
+        let status = reply.status().as_u16();
+        (
+            status,
+            serde_json::from_str(&reply.text().await.unwrap()).unwrap(),
+        )
+    }
+
     /// How many rows of the token table have a key that begins with `prefix`.
     pub async fn rows(&self, prefix: &str) -> usize {
         self.token_rows(prefix).await.len()
@@ -152,7 +199,7 @@ impl Stack {
     }
 }
 
-/// A plain client for loopback.
+/// A plain client for loopback. It follows no redirects and keeps no cookies.
 pub fn http_client() -> reqwest::Client {
     // reqwest is built without a default TLS provider; loopback needs none, but it wants one to be named.
     let tls = rustls::ClientConfig::builder_with_provider(
@@ -165,6 +212,7 @@ pub fn http_client() -> reqwest::Client {
     reqwest::Client::builder()
         .tls_backend_preconfigured(tls)
         .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
         .build()
         .unwrap()
 }

@@ -4,7 +4,7 @@ use tempfile::NamedTempFile;
 
 use crate::Stack;
 
-/// What a function may do with stored tokens, and so what its environment holds. `POWERS` in `tests/template/powers.py` says the same of
+/// What a function may do with stored tokens and accounts, and so what its environment holds. `POWERS` in `tests/template/powers.py` says the same of
 /// its role.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Power {
@@ -18,13 +18,22 @@ pub enum Power {
     KeepsTokens,
     /// Refreshes them, by schedule and for the readers.
     RefreshesTokens,
+    /// Logs users in: stores their tokens, finds their accounts, signs id_tokens.
+    LogsIn,
+    /// Keeps sessions, and knows nothing of Alipay.
+    KeepsSessions,
+    /// Finds accounts and adds names to them, and can sign nobody in.
+    LinksAccounts,
 }
 
 impl Power {
     /// The power of `function`.
     pub fn of(function: &str) -> Self {
         match function {
-            "code2session" | "isv-auth-token" => Self::KeepsTokens,
+            "app-auth" | "code2session" | "h5-oauth" | "oidc" | "sdk-login" => Self::LogsIn,
+            "session" => Self::KeepsSessions,
+            "link-open-ids" => Self::LinksAccounts,
+            "isv-auth-token" => Self::KeepsTokens,
             "generic-request" | "user-info" | "isv-auth-query" => Self::ReadsTokens,
             "subscribe-message-send" | "subscribe-message-batch-send" => Self::AnswersOnce,
             "refresh-tokens" => Self::RefreshesTokens,
@@ -57,6 +66,27 @@ impl Power {
                 "TOKEN_KEYS_FILE",
                 "REFRESH_TOKEN_KEYS_FILE",
             ],
+            Self::LogsIn => &[
+                "ALIPAY_CONFIG_FILE",
+                "AWS_ENDPOINT_URL_DYNAMODB",
+                "TOKEN_TABLE",
+                "TOKEN_KEYS_FILE",
+                "REFRESH_TOKEN_KEYS_FILE",
+                "IDENTITY_TABLE",
+                "LOGIN_FILE",
+                "LOGIN_ISSUER",
+            ],
+            Self::KeepsSessions => &[
+                "AWS_ENDPOINT_URL_DYNAMODB",
+                "IDENTITY_TABLE",
+                "LOGIN_FILE",
+                "LOGIN_ISSUER",
+            ],
+            Self::LinksAccounts => &[
+                "ALIPAY_CONFIG_FILE",
+                "AWS_ENDPOINT_URL_DYNAMODB",
+                "IDENTITY_TABLE",
+            ],
         }
     }
 }
@@ -64,14 +94,20 @@ impl Power {
 /// The settings of a function's binary, and the files that they name.
 pub struct Settings {
     values: Vec<(&'static str, String)>,
-    _files: [NamedTempFile; 3],
+    _files: [NamedTempFile; 4],
 }
 
 impl Settings {
     pub(crate) fn of(stack: &Stack) -> Self {
         let table = stack.server.table();
-        let files = [&*stack.apps_document(), table.keys(), table.refresh_keys()].map(written);
-        let [apps, keys, refresh_keys] = files
+        let files = [
+            &*stack.apps_document(),
+            table.keys(),
+            table.refresh_keys(),
+            stack.server.login().text(),
+        ]
+        .map(written);
+        let [apps, keys, refresh_keys, login] = files
             .each_ref()
             .map(|file| PathBuf::from(file.path()).display().to_string());
         Self {
@@ -83,6 +119,9 @@ impl Settings {
                 ("REFRESH_TOKEN_KEYS_FILE", refresh_keys),
                 ("REFRESH_FUNCTION", "refresh-tokens".to_owned()),
                 ("AWS_ENDPOINT_URL_LAMBDA", stack.server.base_url()),
+                ("IDENTITY_TABLE", dev_server::IDENTITY_TABLE.to_owned()),
+                ("LOGIN_FILE", login),
+                ("LOGIN_ISSUER", stack.server.base_url()),
             ],
             _files: files,
         }

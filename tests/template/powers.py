@@ -80,12 +80,15 @@ def logs_in(*rows: tuple[list[str], str]) -> dict:
     }
 
 
+# No keys of tokens and no login document: it logs nobody in.
+LINKS_ACCOUNTS = ONLY_APPS | {"identity": [FINDS_ACCOUNTS], "settings": {"IDENTITY_TABLE": {"Ref": "IdentityTable"}}}
 MINDS_SESSIONS = {
     "secrets": [LOGIN],
     "rows": [],
     "identity": [
         (["dynamodb:GetItem", "dynamodb:UpdateItem"], "SESSION#*"),
         (ONE_TIME_ACTIONS, "ONCE#SSO-TICKET#*"),
+        (["dynamodb:PutItem"], "ONCE#NONCE#*"),
         (["dynamodb:GetItem"], "ACCOUNT#*"),
     ],
     "beside": [],
@@ -107,6 +110,7 @@ POWERS = {
     "isv-auth-query": READS_TOKENS,
     "isv-auth-token": KEEPS_TOKENS,
     "launch-link": ONLY_APPS,
+    "link-open-ids": LINKS_ACCOUNTS,
     "msg-sec-check": ONLY_APPS,
     "oidc": logs_in((ONE_TIME_ACTIONS, "ONCE#OIDC-*")),
     "refresh-tokens": REFRESHES_TOKENS,
@@ -119,6 +123,8 @@ POWERS = {
 }
 
 FOLDERS = sorted(manifest.parent.name for manifest in ROOT.glob("functions/*/Cargo.toml"))
+# Nobody reaches these over HTTP.
+WITHOUT_ROUTE = {"link-open-ids", "refresh-tokens"}
 READERS = [folder for folder in FOLDERS if POWERS.get(folder) is READS_TOKENS]
 
 

@@ -205,11 +205,12 @@ def test_nobody_deletes_searches_or_lists_identities():
     assert actions == {"GetItem", "PutItem", "UpdateItem"}
 
 
-def test_accounts_are_found_and_made_by_logins_and_only_read_by_session():
+def test_accounts_are_found_and_made_by_logins_given_more_ids_by_one_function_and_only_read_by_session():
     of_accounts = {folder: rows["ACCOUNT#*"] for folder, rows in powers_over_identities().items() if "ACCOUNT#*" in rows}
     assert of_accounts.pop("session") == {"GetItem"}
-    assert sorted(of_accounts) == LOGIN_FUNCTIONS
-    assert sorted(folder for folder, rows in powers_over_identities().items() if "ALIAS#*" in rows) == LOGIN_FUNCTIONS
+    known_by_ids = sorted([*LOGIN_FUNCTIONS, "link-open-ids"])
+    assert sorted(of_accounts) == known_by_ids
+    assert sorted(folder for folder, rows in powers_over_identities().items() if "ALIAS#*" in rows) == known_by_ids
 
 
 def test_sessions_are_begun_by_one_function_and_changed_by_another():
@@ -221,6 +222,7 @@ def test_what_is_used_once_belongs_to_one_function_each():
     owners = {key: folder for folder, rows in powers_over_identities().items() for key in rows if key.startswith("ONCE#")}
     assert owners == {
         "ONCE#SSO-TICKET#*": "session",
+        "ONCE#NONCE#*": "session",
         "ONCE#H5-*": "h5-oauth",
         "ONCE#OIDC-*": "oidc",
         "ONCE#LOGIN-TARGET#*": "app-auth",

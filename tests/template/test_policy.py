@@ -6,7 +6,7 @@ from graphlib import CycleError, TopologicalSorter
 
 import pytest
 from expanded import expanded, functions, resources, routes, source
-from powers import APPS, FOLDERS, IDENTITY_TABLE, POWERS, TABLE, as_list, role_of, statements
+from powers import APPS, FOLDERS, IDENTITY_TABLE, POWERS, TABLE, WITHOUT_ROUTE, as_list, role_of, statements
 
 # Open to everybody, and what the function asks of its caller instead. A route that is not here needs an authorizer.
 PUBLIC_ROUTES = {
@@ -19,6 +19,8 @@ PUBLIC_ROUTES = {
     ("POST", "/api/v2/sdk/session-token/refresh-id-token"): "a session token",
     ("POST", "/api/v2/sdk/logout"): "a session token",
     ("GET", "/api/v2/sdk/logout"): "a session token",
+    ("GET", "/api/v2/sdk/public-key"): "nothing: it is public by its nature",
+    ("GET", "/api/v2/sdk/server-date"): "nothing: it is public by its nature",
     ("POST", "/api/v2/tenant/token"): "a client's secret",
     ("POST", "/api/v2/tenant/sso/session-token/sso-ticket"): "a client's bearer token and a session token",
     ("POST", "/api/v2/tenant/sso/sso-ticket/verify"): "a client's bearer token and a ticket",
@@ -53,6 +55,7 @@ SIGNED_IN_ROUTES = {
 # second of an invocation is kept for the answer.
 GATEWAY_CALL = 5
 API_GATEWAY_LIMIT = 29
+CLI_LIMIT = 60
 
 
 def test_every_folder_of_functions_is_deployed_and_nothing_else():
@@ -90,8 +93,8 @@ def test_no_route_is_there_twice():
     assert len(addresses) == len(set(addresses))
 
 
-def test_every_function_has_a_route_but_the_one_that_refreshes():
-    assert {route.folder for route in routes()} == set(FOLDERS) - {"refresh-tokens"}
+def test_every_function_has_a_route_but_those_of_the_operator_and_the_schedule():
+    assert {route.folder for route in routes()} == set(FOLDERS) - WITHOUT_ROUTE
 
 
 def dependencies() -> dict[str, set[str]]:
@@ -195,10 +198,15 @@ def test_the_environment_names_what_the_function_may_read(folder):
     assert deployed["Environment"]["Variables"] == expected | POWERS[folder]["settings"]
 
 
-@pytest.mark.parametrize("folder", [folder for folder in FOLDERS if folder != "refresh-tokens"])
+@pytest.mark.parametrize("folder", sorted(set(FOLDERS) - WITHOUT_ROUTE))
 def test_a_function_ends_before_its_caller_gives_up_and_after_its_own_calls_can(folder):
     deployed = resources("AWS::Lambda::Function")[functions()[folder]["id"]]
     assert 2 * GATEWAY_CALL + 1 < deployed["Timeout"] < API_GATEWAY_LIMIT
+
+
+def test_the_operators_function_ends_before_the_cli_gives_up():
+    deployed = resources("AWS::Lambda::Function")[functions()["link-open-ids"]["id"]]
+    assert 2 * GATEWAY_CALL + 1 < deployed["Timeout"] < CLI_LIMIT
 
 
 @pytest.mark.parametrize("folder", FOLDERS)

@@ -36,6 +36,9 @@
 //! `auth_user` alone, and asks each time anew; who refuses stays on it. Who visits it is set by [`Simulator::change_visitor`]. For a browser that
 //! is driven: `button[value=agree]` and `button[value=refuse]`; `src/consent/page.rs` names the other selectors.
 //!
+//! Open ids of known users (`alipay.open.app.openid.…`) are told to apps that have open ids, for 100 users at once; a conversion order is
+//! approved by [`Simulator::approve_conversion`], and the steps by which a developer asks for one are not there.
+//!
 //! A merchant's replaced tokens stay usable for 10 minutes, and a reply about several merchants has `tokens` alone.
 
 mod apps;

@@ -212,6 +212,12 @@ impl Simulator {
         known(self.shared.world().change_identifiers(app_id, identifiers));
     }
 
+    /// Alipay approves an order to convert the ids of these users; its `order_id`. Unknown users are registered.
+    #[must_use]
+    pub fn approve_conversion(&self, app_id: &str, user_ids: &[&str]) -> String {
+        self.shared.world().approve_conversion(app_id, user_ids)
+    }
+
     /// The user withdraws their consent: every token of theirs for this app dies. Answers how many did.
     pub fn revoke(&self, app_id: &str, user_id: &str) -> usize {
         self.shared.world().grants.revoke(app_id, user_id)

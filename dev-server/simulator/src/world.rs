@@ -10,12 +10,13 @@ use crate::authorization::Nonces;
 use crate::clock::Clock;
 use crate::connection::Connections;
 use crate::faults::Faults;
-use crate::grants::{CodeOptions, Grants};
+use crate::grants::{CodeOptions, Grants, random_text};
 use crate::merchants::Merchants;
 use crate::methods::batch_message::SentBatch;
 use crate::methods::content::ContentRules;
 use crate::methods::content::analyze::AnalyzedContent;
 use crate::methods::mini_code::MiniCode;
+use crate::methods::open_ids::ConversionOrder;
 use crate::methods::template_message::SentMessage;
 use crate::methods::trade::Trade;
 use crate::received::Received;
@@ -63,6 +64,8 @@ pub(crate) struct World {
     pub(crate) content_rules: ContentRules,
     pub(crate) analyzed: Vec<AnalyzedContent>,
     pub(crate) merchants: Merchants,
+    /// By `order_id`.
+    pub(crate) conversion_orders: BTreeMap<String, ConversionOrder>,
     pub(crate) mini_codes: BTreeMap<String, MiniCode>,
     pub(crate) trades: Vec<Trade>,
     pub(crate) faults: Faults,
@@ -89,6 +92,7 @@ impl Default for World {
             content_rules: ContentRules::default(),
             analyzed: Vec::new(),
             merchants: Merchants::default(),
+            conversion_orders: BTreeMap::new(),
             mini_codes: BTreeMap::new(),
             trades: Vec::new(),
             faults: Faults::default(),
@@ -132,6 +136,20 @@ impl World {
         let app = self.apps.get_mut(app_id).ok_or("no app of this app_id")?;
         app.options.identifiers = identifiers;
         Ok(())
+    }
+
+    /// The `order_id`. Users who are not known are registered.
+    pub(crate) fn approve_conversion(&mut self, app_id: &str, user_ids: &[&str]) -> String {
+        for user_id in user_ids {
+            self.know_user(user_id);
+        }
+        let order_id = random_text("", 32);
+        let order = ConversionOrder {
+            app_id: app_id.to_owned(),
+            user_ids: user_ids.iter().map(|id| (*id).to_owned()).collect(),
+        };
+        self.conversion_orders.insert(order_id.clone(), order);
+        order_id
     }
 
     fn know_user(&mut self, user_id: &str) {

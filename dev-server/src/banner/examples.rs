@@ -1,5 +1,8 @@
 //! A command line for each function.
 
+mod logins;
+
+use std::fmt::Display;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -22,19 +25,28 @@ pub(super) struct Example {
 /// What comes from Alipay's side and has to be in a call for it to work.
 struct FromAlipay {
     code: String,
+    /// Of the SDK that calls the routes of OneAccess.
+    sdk_code: String,
+    /// Of the SDK that the login string was handed to.
+    app_code: String,
     phone_number: String,
     app_auth_code: String,
 }
 
 impl FromAlipay {
     fn simulated(simulator: &Simulator, app: &SimulatedApp) -> Self {
-        let options = CodeOptions {
-            scope: Scope::AuthUser,
-            lifetime: CODE_LIFETIME,
-            ..CodeOptions::default()
+        let code = || {
+            let options = CodeOptions {
+                scope: Scope::AuthUser,
+                lifetime: CODE_LIFETIME,
+                ..CodeOptions::default()
+            };
+            simulator.issue_code(&app.app_id, options)
         };
         Self {
-            code: simulator.issue_code(&app.app_id, options),
+            code: code(),
+            sdk_code: code(),
+            app_code: code(),
             phone_number: simulator.phone_number(&app.app_id, SimulatedUser::DEFAULT_USER_ID),
             app_auth_code: simulator.authorize_merchant(&app.app_id, MERCHANT_APP),
         }
@@ -43,21 +55,32 @@ impl FromAlipay {
     fn to_be_pasted() -> Self {
         Self {
             code: "PASTE-THE-CODE-OF-my.getAuthCode".to_owned(),
+            sdk_code: "PASTE-THE-auth_code-OF-THE-SDK".to_owned(),
+            app_code: "PASTE-THE-auth_code-OF-THE-SDK".to_owned(),
             phone_number: "PASTE-THE-RESPONSE-OF-my.getPhoneNumber".to_owned(),
             app_auth_code: "PASTE-THE-app_auth_code-OF-THE-CALLBACK".to_owned(),
         }
     }
 }
 
+impl Example {
+    fn new(title: &str, line: String) -> Self {
+        Self {
+            title: title.to_owned(),
+            line,
+        }
+    }
+}
+
 /// One for each function, in an order in which they work when pasted one after the other.
 pub(super) fn examples(server: &DevServer, base: &str) -> Vec<Example> {
-    let example = |title: &str, line: String| Example {
-        title: title.to_owned(),
-        line,
-    };
     let direct = |title: &str, function: &str, arguments: Value| {
         let url = format!("{base}/2015-03-31/functions/{function}/invocations");
-        example(title, curl(&url, &arguments))
+        Example::new(title, line(curl(&url, &arguments)))
+    };
+    let signed_in = |title: &str, path: &str, arguments: Value| {
+        let url = format!("{base}/openapi/alipay/{path} -H \"authorization: Bearer $TOKEN\"");
+        Example::new(title, line(curl(&url, &arguments)))
     };
     let from_alipay = match server.gateway() {
         Gateway::Simulated(simulated) => FromAlipay::simulated(&simulated.0, &simulated.1),
@@ -67,15 +90,29 @@ pub(super) fn examples(server: &DevServer, base: &str) -> Vec<Example> {
     let template = "da4ce1b528614c7fae371bcad1914ebe";
     let data = json!({"keyword1": {"value": "11"}, "keyword2": {"value": "22"}});
     let mut lines = vec![
-        example(
+        Example::new(
             "auth.code2Session (a code works once; the same request within a minute gets the same answer)",
-            curl(
-                &format!("{base}/openapi/alipay/auth/code2Session"),
-                &json!({"code": from_alipay.code}),
+            keeping(
+                "TOKEN",
+                "token",
+                &curl(
+                    &format!("{base}/openapi/alipay/auth/code2Session"),
+                    &json!({"code": from_alipay.code}),
+                ),
             ),
         ),
+        signed_in(
+            "user.getUserInfo, as the user who logged in above",
+            "user/getUserInfo",
+            json!({}),
+        ),
+        signed_in(
+            "urlscheme.generate, as the same user",
+            "urlscheme/generate",
+            json!({"path": "pages/index/index", "query": "a=1&b=2"}),
+        ),
         direct(
-            "user.getUserInfo, with the stored token of the user who logged in above",
+            "user.getUserInfo, with the stored token of any user",
             "user-info",
             json!({"openid": user}),
         ),
@@ -157,17 +194,24 @@ pub(super) fn examples(server: &DevServer, base: &str) -> Vec<Example> {
             }),
         ),
         direct(
+            "the accounts of an app that moves to open ids (the user who logged in above has one under both ids already)",
+            "link-open-ids",
+            json!({"userIds": [user]}),
+        ),
+        direct(
             "what the schedule does every minute: refresh the tokens that are due (none of those above is yet)",
             REFRESH_TOKENS,
             json!({"sweep": {}}),
         ),
     ];
+    lines.extend(logins::examples(server, base, &from_alipay));
     if let Gateway::Simulated(simulated) = server.gateway() {
         let (simulator, app) = simulated.as_ref();
         let url = format!("{}/_simulator/codes", simulator.base_url());
-        lines.push(example(
+        let arguments = json!({"app_id": app.app_id, "scope": "auth_user"});
+        lines.push(Example::new(
             "another login code",
-            curl(&url, &json!({"app_id": app.app_id, "scope": "auth_user"})),
+            line(curl(&url, &arguments)),
         ));
     }
     lines
@@ -175,5 +219,17 @@ pub(super) fn examples(server: &DevServer, base: &str) -> Vec<Example> {
 
 /// The arguments stand between single quotes; none that Alipay or the simulator makes has one in it.
 fn curl(url: &str, arguments: &Value) -> String {
-    format!("curl -s {url} -H 'content-type: application/json' -d '{arguments}'; echo")
+    format!("curl -s {url} -H 'content-type: application/json' -d '{arguments}'")
+}
+
+/// The command on a line of its own: answers end without a line break.
+fn line(command: impl Display) -> String {
+    format!("{command}; echo")
+}
+
+/// Shows the answer of `command` and keeps its `member`, a text, in the shell's `variable` for the lines that follow.
+fn keeping(variable: &str, member: &str, command: &str) -> String {
+    format!(
+        r#"ANSWER=$({command}); echo "$ANSWER"; {variable}=$(echo "$ANSWER" | sed -n 's/.*"{member}":"\([^"]*\)".*/\1/p')"#
+    )
 }

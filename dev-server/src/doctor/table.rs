@@ -2,15 +2,14 @@
 
 use alipay_gateway::Clock;
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::{
-    IndexStatus, KeySchemaElement, KeyType, ScalarAttributeType, TableDescription, TableStatus,
-};
-use function_kit::{aws_settings, setting};
+use aws_sdk_dynamodb::types::{IndexStatus, KeyType, ScalarAttributeType, TableDescription};
+use function_kit::setting;
 use function_tokens::{DueShards, Keyring};
 use token_store::{DUE_INDEX, StoreError, TTL_ATTRIBUTE, WallTime, prove_round_trip};
 
 use super::keys::{Keyrings, keyrings};
 use super::report::Report;
+use super::table_shape::{Wanted, client, examine_shape, is_keyed_by};
 use crate::error::with_causes;
 
 const SHAPE: &str = "a table of this project has the partition key pk and the sort key sk, both texts; deploy template.yaml, or name its table";
@@ -29,15 +28,8 @@ pub(super) async fn examine(offline: bool, clock: &Clock, report: &mut Report<'_
         report.skipped("the table itself: --offline");
         return;
     }
-    let client = match aws_settings("AWS_ENDPOINT_URL_DYNAMODB") {
-        Ok(settings) => Client::new(&settings),
-        Err(error) => {
-            report.wrong(
-                &error.to_string(),
-                "set the AWS region and credentials of the account that has the table",
-            );
-            return;
-        }
+    let Some(client) = client(report) else {
+        return;
     };
     if has_the_right_shape(&client, &table, report).await {
         prove(&client, &table, &keyrings, clock, report).await;
@@ -62,48 +54,19 @@ fn shards(report: &mut Report<'_>) {
 }
 
 async fn has_the_right_shape(client: &Client, table: &str, report: &mut Report<'_>) -> bool {
-    let asking = client.describe_table().table_name(table).send();
-    let described = report
-        .waiting("asking for the table (4 s at most)", asking)
-        .await;
-    let described = match described {
-        Ok(described) => described,
-        Err(error) => {
-            let missing = error
-                .as_service_error()
-                .is_some_and(|error| error.is_resource_not_found_exception());
-            if missing {
-                report.wrong(
-                    &format!("table {table}: does not exist in this account and region"),
-                    "check TOKEN_TABLE and AWS_REGION, or deploy template.yaml",
-                );
-            } else {
-                report.wrong(
-                    &format!("table {table}: cannot be looked at: {}", with_causes(&error)),
-                    "check region, credentials (they need dynamodb:DescribeTable), AWS_ENDPOINT_URL_DYNAMODB and the network",
-                );
-            }
-            return false;
-        }
+    let wanted = Wanted {
+        setting: "TOKEN_TABLE",
+        keys: &[
+            ("pk", KeyType::Hash, ScalarAttributeType::S),
+            ("sk", KeyType::Range, ScalarAttributeType::S),
+        ],
+        time_to_live: TTL_ATTRIBUTE,
+        mend: SHAPE,
     };
-    let Some(description) = described.table() else {
-        report.wrong(&format!("table {table}: is not described"), SHAPE);
+    let Some(description) = examine_shape(client, table, &wanted, report).await else {
         return false;
     };
-    if !is_keyed_by_texts(description) {
-        report.wrong(&format!("table {table}: has other keys"), SHAPE);
-        return false;
-    }
-    if description.table_status() != Some(&TableStatus::Active) {
-        report.doubtful(
-            &format!("table {table}: is not active yet"),
-            "wait until it is made",
-        );
-    } else {
-        report.right(&format!("table {table}: is there, with the right keys"));
-    }
-    has_the_index(description, table, report);
-    ttl_is_on(client, table, report).await;
+    has_the_index(&description, table, report);
     true
 }
 
@@ -134,56 +97,6 @@ fn has_the_index(description: &TableDescription, table: &str, report: &mut Repor
         );
     } else {
         report.right(&format!("index {DUE_INDEX}: is there, with the right keys"));
-    }
-}
-
-fn is_keyed_by_texts(description: &TableDescription) -> bool {
-    let keys = [
-        ("pk", KeyType::Hash, ScalarAttributeType::S),
-        ("sk", KeyType::Range, ScalarAttributeType::S),
-    ];
-    is_keyed_by(description, description.key_schema(), &keys)
-}
-
-/// Whether `schema` is made of `keys`, which are in the order of their names.
-fn is_keyed_by(
-    description: &TableDescription,
-    schema: &[KeySchemaElement],
-    keys: &[(&str, KeyType, ScalarAttributeType)],
-) -> bool {
-    let is_of = |name: &str, kind: &ScalarAttributeType| {
-        let mut attributes = description.attribute_definitions().iter();
-        attributes.any(|attribute| {
-            attribute.attribute_name() == name && attribute.attribute_type() == kind
-        })
-    };
-    let mut found: Vec<_> = schema
-        .iter()
-        .map(|key| (key.attribute_name(), key.key_type()))
-        .collect();
-    found.sort_unstable_by_key(|(name, _)| *name);
-    let wanted = keys.iter().map(|(name, role, _)| (*name, role));
-    found.into_iter().eq(wanted) && keys.iter().all(|(name, _, kind)| is_of(name, kind))
-}
-
-/// Without it nothing is wrong, but rows stay for ever.
-async fn ttl_is_on(client: &Client, table: &str, report: &mut Report<'_>) {
-    let Ok(described) = client
-        .describe_time_to_live()
-        .table_name(table)
-        .send()
-        .await
-    else {
-        return;
-    };
-    let attribute = described
-        .time_to_live_description()
-        .and_then(|description| description.attribute_name());
-    if attribute != Some(TTL_ATTRIBUTE) {
-        report.doubtful(
-            &format!("table {table}: old rows are not removed"),
-            &format!("enable time to live on the attribute {TTL_ATTRIBUTE}"),
-        );
     }
 }
 

@@ -150,7 +150,7 @@ fn write_table(lines: &[Vec<String>], out: &mut String) -> std::fmt::Result {
 }
 
 /// A length of time in its two-digit unit.
-pub(super) fn span(duration: Duration) -> String {
+pub(crate) fn span(duration: Duration) -> String {
     const UNITS: [(&str, u64); 3] = [("d", 86_400), ("h", 3600), ("min", 60)];
     // What is left of a second is still one to wait.
     let seconds = duration.as_millis().div_ceil(1000);

@@ -7,4 +7,5 @@
 
 mod apps;
 mod bench;
+mod login;
 mod table;

@@ -1,6 +1,7 @@
 use function_kit::{Alipay, Failure, Request, SelectedApp};
 use function_logins::{Client, CodeChallenge, LoginDocument, WebScope};
 use serde::{Deserialize, Serialize};
+use url::Url;
 
 /// What a page's login link asks for, checked. Anything else in the link, such as a `redirect_uri`, is not read.
 pub(crate) struct Authorization {
@@ -74,6 +75,19 @@ pub(crate) fn check_address(
 /// Addresses are compared as texts: whatever mends or reads them may do it otherwise than the browser that is sent there.
 fn has_address(client: &Client, return_to: &str) -> bool {
     client.return_to.iter().any(|known| known == return_to)
+}
+
+/// Whether a script that asks from `origin` is in a page of the client's. Browsers say it of every script that posts; where nothing is
+/// said, no page asks. A page that got somebody's ticket could otherwise show it to another client's, which would take the login for
+/// one of its own.
+pub(crate) fn is_page_of(client: &Client, origin: Option<&str>) -> bool {
+    let is_origin = |address: &String, origin| {
+        Url::parse(address).is_ok_and(|address| address.origin().ascii_serialization() == origin)
+    };
+    origin.is_none_or(|origin| {
+        let mut addresses = client.return_to.iter();
+        addresses.any(|address| is_origin(address, origin))
+    })
 }
 
 fn scope(name: Option<&str>) -> Result<WebScope, Failure> {

@@ -1,6 +1,7 @@
+use std::error::Error;
 use std::time::Duration;
 
-use function_kit::Failure;
+use function_kit::{Failure, Outcome};
 use function_logins::{CodeChallenge, IssuedToken, Uid};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
@@ -94,11 +95,13 @@ pub(crate) fn with_ticket(return_to: &str, ticket: &str) -> String {
     format!("{return_to}{separator}ticket={ticket}")
 }
 
-pub(crate) fn wrong_ticket() -> Failure {
-    Failure::invalid(
-        "ticket",
-        "is none of ours, was used before, is older than a minute, or came without the code_verifier of its login; begin the login again",
-    )
+/// The one answer to every ticket that is not valid; `cause` is for the log.
+pub(crate) fn wrong_ticket(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Failure {
+    let outcome = Outcome::InvalidArgument {
+        field: "ticket".to_owned(),
+        rule: "is none of ours, was used before, is older than a minute, or came without the code_verifier of its login or to a page of another client; begin the login again".to_owned(),
+    };
+    Failure::caused_by(outcome, cause)
 }
 
 #[cfg(test)]

@@ -6,22 +6,24 @@
 //! | `GET /h5/callback?auth_code&state&app_id` | the browser, from Alipay | 302 to `return_to` with a `ticket` |
 //! | `POST /h5/ticket {"ticket"}` | the page or its server | who it is, once, within a minute |
 //!
-//! `return_to` is one of the addresses of the app's clients, as a text. With a `code_challenge` (PKCE) the ticket is worth nothing
-//! without its `code_verifier`. A callback that asks for JSON (`Accept: application/json`) and has no challenge gets at once what the
-//! ticket would lead to.
+//! `return_to` is one of the addresses of the app's clients, as a text. A page whose script collects a ticket gets none of another
+//! client's logins. With a `code_challenge` (PKCE) the ticket is worth nothing without its `code_verifier`. Without one, whoever has
+//! somebody follow a link with a ticket of his own logs them in as himself, and a server may be shown a ticket of another client's
+//! login, which only the `aud` of the `token` tells. A callback that asks for JSON (`Accept: application/json`) and has no challenge
+//! gets at once what the ticket would lead to.
 
 mod authorization;
 mod hand_over;
 
 use function_kit::{Alipay, Failure, HttpFunction, Request, Response, Success};
 use function_logins::{
-    FinishedWebLogin, IdentityError, LoggedIn, Logins, Purpose, SignedInPerson, WallTime,
+    Client, FinishedWebLogin, IdentityError, LoggedIn, Logins, Purpose, SignedInPerson, WallTime,
     forget_login, identity_failure, login_refused,
 };
 use function_tokens::Tokens;
 use secrecy::ExposeSecret;
 
-use authorization::{Authorization, Beginning, check_address};
+use authorization::{Authorization, Beginning, check_address, is_page_of};
 use hand_over::{Fields, HandOver, Input, TICKET_LIFE, with_ticket, wrong_ticket};
 
 /// Where Alipay sends the browser back to, under the issuer's address. Its host is the one to register in the app's console
@@ -115,20 +117,26 @@ impl H5Oauth {
             .redeem(Purpose::H5Ticket, &input.ticket, self.alipay.now().into())
             .await
             .map_err(ticket_failure)?;
-        // Spent by now: a ticket that came without its verifier has been seen by somebody else.
+        // Spent by now: a ticket that came without its verifier, or to a page of somebody else, has been seen by others.
         if !input.answers(hand_over.code_challenge.as_ref()) {
-            return Err(wrong_ticket());
+            return Err(wrong_ticket("the code_verifier is another or none"));
+        }
+        let client = self.client(&hand_over)?;
+        if !is_page_of(client, request.header("origin")) {
+            return Err(wrong_ticket("the page is none of the client's"));
         }
         self.handed_over(hand_over)
     }
 
+    /// The client that the login was for.
+    fn client(&self, hand_over: &HandOver) -> Result<&Client, Failure> {
+        let client = self.logins.document().client(&hand_over.client_id);
+        client.ok_or_else(|| wrong_ticket("the client is gone"))
+    }
+
     /// Who logged in, with an id_token for the client that they logged in to.
     fn handed_over(&self, hand_over: HandOver) -> Result<Response, Failure> {
-        let client = self
-            .logins
-            .document()
-            .client(&hand_over.client_id)
-            .ok_or_else(wrong_ticket)?;
+        let client = self.client(&hand_over)?;
         let logged_in_at = WallTime::from_millis(hand_over.logged_in_at);
         let person = SignedInPerson {
             uid: &hand_over.uid,
@@ -164,7 +172,7 @@ impl HttpFunction for H5Oauth {
 /// A ticket that is not valid is one answer, whatever is wrong with it; a table that is down is another.
 fn ticket_failure(error: IdentityError) -> Failure {
     match error {
-        IdentityError::Refused(_) => Failure::caused_by(wrong_ticket().outcome().clone(), error),
+        IdentityError::Refused(_) => wrong_ticket(error),
         error => identity_failure(error),
     }
 }

@@ -7,19 +7,27 @@
 //! | `POST /api/v2/tenant/sso/sso-ticket/verify` | bearer; the same with `sso_ticket` | `{"code":"200","message","data":{"user":{"id","userName","name","mobile","email"}}}` |
 //! | `POST /api/v2/tenant/sso/session-token/refresh` | bearer; the same with `session_token` | `{"session_token","id_token","expire"}` |
 //! | `POST /api/v2/sdk/session-token/refresh-id-token` | SDK headers; `{"session_token"}` | `{"id_token"}` |
-//! | `POST` and `GET /api/v2/sdk/logout` | SDK headers; `{"session_token"}`, or the header `X-session-token` | `{"status":"SUCCESS"}` |
+//! | `POST` and `GET /api/v2/sdk/logout` | SDK headers; `{"session_token"}` | `{"status":"SUCCESS"}` |
+//! | `GET /api/v2/sdk/public-key` | SDK headers | `{"public_key"}` in PEM, for `X-signature` |
+//! | `GET /api/v2/sdk/server-date` | SDK headers | `{"timestamp"}`: milliseconds since 1970, in a text |
 //! | `GET /.well-known/openid-configuration`, `/.well-known/jwks.json` | | the discovery document, the public keys |
 //!
 //! (OneAccess: "Obtaining an Access Credential", "Obtaining sso_ticket Using session_token", "Obtaining User Information Using
-//! sso_ticket", "Refreshing session_token", "Generating id_token Using session_token", "Logging Out".)
+//! sso_ticket", "Refreshing session_token", "Generating id_token Using session_token", "Logging Out", "Obtaining the Public Key",
+//! "Obtaining the Server Time".)
+//!
+//! The two calls with SDK headers and a session token take it in one of three places, the first of these that is there: encrypted in the
+//! header `X-signature` (OneAccess: "Signing a Session Token"), in the header `X-session-token`, in the body. A header `X-signature` is good
+//! for five minutes from its timestamp and gets one id_token. Without `requestEncryption` in the login document there is no key for it:
+//! then the header is not read, and `public-key` and `server-date` are no calls (404).
 //!
 //! A failure is `{"error_code","error_msg"}`. Whatever is wrong with a credential (unknown, expired, spent, revoked, another client's,
 //! another device's, its client disabled) is one 401 for each kind of credential; the log knows which it was.
 //!
-//! In two places this is not what OneAccess does. Its calls from a device send no session token but `X-signature`, in which the token
-//! is encrypted to a key of the application ("Signing a Session Token"); here the token itself is sent, which TLS protects, and which
-//! is no use to anybody without the client and device it belongs to. And of a person it knows name, mobile and e-mail address, which
-//! Alipay tells no login: they are empty texts.
+//! In three places this is not what OneAccess does. Its calls from a device take a session token in `X-signature` alone; here it may be
+//! sent as it is, which TLS protects, and which is no use to anybody without the client and device it belongs to. It has a key for each
+//! application, here all clients have one. And of a person it knows name, mobile and e-mail address, which Alipay tells no login: they
+//! are empty texts.
 //!
 //! This function has no business with Alipay: it has neither its keys nor the tokens.
 
@@ -28,6 +36,7 @@ mod published;
 mod refusal;
 mod sso;
 mod tenant;
+mod x_signature;
 
 use std::fmt;
 use std::sync::Arc;
@@ -128,6 +137,8 @@ impl HttpFunction for Session {
                 self.refresh_id_token(request).await
             }
             ("POST" | "GET", "/api/v2/sdk/logout") => self.log_out(request).await,
+            ("GET", "/api/v2/sdk/public-key") => self.encryption_key(request),
+            ("GET", "/api/v2/sdk/server-date") => self.server_date(request),
             ("GET", "/.well-known/openid-configuration") => self.configuration(request),
             ("GET", "/.well-known/jwks.json") => self.public_keys(request),
             _ => Err(request.no_such_route()),

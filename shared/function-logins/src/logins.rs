@@ -105,7 +105,7 @@ impl Logins {
             SettingError::new(DOCUMENT_FILE, format!("(or {DOCUMENT_SECRET}) {error}"))
         })?;
         Self::new(client, table, document, &issuer)
-            .map_err(|error| SettingError::new(ISSUER, error.to_string()).into())
+            .map_err(|error| SettingError::new(ISSUER, error.problem()).into())
     }
 
     /// The accounts alone, from the environment: `IDENTITY_TABLE` and the AWS SDKs' own names. Who has no more than these logs nobody in.

@@ -1,4 +1,4 @@
-//! The login document: keys that sign tokens, keys of session tokens, clients.
+//! The login document: keys that sign tokens, keys of session tokens, the key that callers encrypt to, clients.
 
 mod fields;
 
@@ -17,7 +17,7 @@ use crate::client::{DEFAULT_ID_TOKEN_LIFE, DEFAULT_LONGEST_SESSION_LIFE, DEFAULT
 use crate::issuer::is_https_or_local;
 use crate::signing_keys::{KEY_ID_RULE, SigningKey, SigningKeys, is_key_id};
 use crate::strict_json;
-use crate::{ACCESS_TOKEN_LIFE, Client, KeyTimes, SessionKeys, claims};
+use crate::{ACCESS_TOKEN_LIFE, Client, KeyTimes, RequestEncryption, SessionKeys, claims};
 
 use fields::Fields;
 
@@ -43,17 +43,21 @@ const SESSION_SECONDS: RangeInclusive<u64> = 1..=730 * DAY;
 /// ```json
 /// {"signing": {"2026-11-22": {"privateKey": "<RSA key: PKCS#1 or PKCS#8, PEM or bare base64>", "signFrom": "2026-11-22T00:00:00Z"}},
 ///  "sessions": {"active": "2026-11-22", "keys": {"2026-11-22": "<base64 of 32 bytes>"}},
+///  "requestEncryption": {"privateKey": "<another RSA key>"},
 ///  "clients": [{"clientId": "shop", "appid": "2021000000000001", "clientSecret": "…",
 ///               "redirectUris": ["https://shop.example.com/callback"], "returnTo": ["https://shop.example.com/"],
 ///               "disabled": false, "idTokenSeconds": 7200, "sessionSeconds": 604800, "sessionMaxSeconds": 7776000}]}
 /// ```
 ///
-/// Of a client only `clientId` is required; the seconds shown are the defaults. `dev-server login-keys` makes a document and adds keys to it.
+/// `requestEncryption` is for OneAccess' `X-signature` and may be absent; callers fetch its public half, so another may take its place at any
+/// time. Of a client only `clientId` is required; the seconds shown are the defaults. `dev-server login-keys` makes a document and adds
+/// signing keys to it.
 /// `Debug` shows names and nothing secret.
 #[derive(Debug, Clone)]
 pub struct LoginDocument {
     signing: Arc<SigningKeys>,
     sessions: SessionKeys,
+    request_encryption: Option<RequestEncryption>,
     /// In the order of the document, without the disabled ones.
     clients: Vec<Client>,
     longest_id_token_life: Duration,
@@ -104,11 +108,16 @@ impl LoginDocument {
         let mut fields = Fields::of(node, "")?;
         let signing = signing_keys(fields.object("signing")?)?;
         let sessions = session_keys(fields.object("sessions")?)?;
+        let request_encryption = fields
+            .optional_object("requestEncryption")?
+            .map(|fields| request_encryption(fields, &signing))
+            .transpose()?;
         let (clients, longest_id_token_life) = clients(&mut fields)?;
         fields.end()?;
         Ok(Self {
             signing: Arc::new(signing),
             sessions,
+            request_encryption,
             clients,
             longest_id_token_life,
         })
@@ -147,6 +156,11 @@ impl LoginDocument {
     /// The keys of session tokens.
     pub fn session_keys(&self) -> SessionKeys {
         self.sessions.clone()
+    }
+
+    /// The key that callers encrypt to, where the document has one.
+    pub fn request_encryption(&self) -> Option<&RequestEncryption> {
+        self.request_encryption.as_ref()
     }
 
     /// When each key signs, and from when it may leave the document, in the order in which they sign.
@@ -213,6 +227,27 @@ fn session_keys(mut fields: Fields) -> Result<SessionKeys, LoginDocumentError> {
         .map_err(|error| fields.wrong(error.field(), error.problem()))?;
     fields.end()?;
     Ok(keys)
+}
+
+fn request_encryption(
+    mut fields: Fields,
+    signing: &SigningKeys,
+) -> Result<RequestEncryption, LoginDocumentError> {
+    let text = fields.text("privateKey")?;
+    let key = RequestEncryption::from_text(&text)
+        .map_err(|error| fields.wrong("privateKey", error.to_string()))?;
+    if let Some(same) = signing
+        .iter()
+        .find(|signing| signing.public.modulus == key.modulus())
+    {
+        let problem = format!(
+            "is the signing key `{}` too; a key that signs must not decrypt, so make another",
+            same.public.id
+        );
+        return Err(fields.wrong("privateKey", problem));
+    }
+    fields.end()?;
+    Ok(key)
 }
 
 /// The enabled clients, and the longest life that an id_token of any client has.

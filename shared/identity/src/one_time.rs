@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::digest::{Context, SHA256, digest};
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
@@ -20,7 +20,7 @@ use crate::{IdentityError, Refusal};
 /// Largest value in bytes of JSON.
 const MAX_VALUE_BYTES: usize = 8 * 1024;
 
-/// How long a row stays after its time: long enough to see afterwards that somebody came too late, or twice.
+/// How long a row stays after its time: long enough to see afterwards that somebody came too late, or twice, and whatever the clocks say.
 const KEPT_AFTER_EXPIRY: Duration = Duration::from_secs(24 * 3600);
 
 /// The attributes of a row beside its key. Times are milliseconds since 1970, `ttl` is in seconds.
@@ -29,6 +29,9 @@ mod attribute {
     pub const EXPIRES_AT: &str = "expires_at";
     pub const SPENT_BY: &str = "spent_by";
 }
+
+/// What the addresses of used nonces begin with.
+const NONCE: &str = "ONCE#NONCE#";
 
 /// What a one-time value is for. One that was issued for another purpose is unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -223,12 +226,68 @@ impl OneTime {
         let row = self.table.row(&purpose.pk(presented)).await?;
         value_of(Some(fresh(purpose, presented, row.as_ref(), now)?))
     }
+
+    /// Uses up `nonce`, a text that the holder of `credential` made up, until `ends_at`, when what it came with is not taken any more.
+    /// Another holder's nonce may be the same text.
+    ///
+    /// # Errors
+    /// [`Refusal::Spent`] where it was used before; [`IdentityError::Table`], after which it may be used up.
+    pub async fn use_nonce(
+        &self,
+        credential: &SecretString,
+        nonce: &SecretString,
+        ends_at: WallTime,
+        now: WallTime,
+    ) -> Result<(), IdentityError> {
+        // By it a write is recognised whose reply was lost and which the client sent again.
+        let attempt = uuid::Uuid::new_v4().to_string();
+        let sent = self
+            .table
+            .client
+            .put_item()
+            .table_name(&self.table.name)
+            .item(PK, text(nonce_pk(credential, nonce)))
+            .item(attribute::EXPIRES_AT, number(ends_at.as_millis()))
+            .item(attribute::SPENT_BY, text(&attempt))
+            .item(
+                IDENTITY_TTL_ATTRIBUTE,
+                number(ends_at.plus(KEPT_AFTER_EXPIRY).as_secs_rounded_up()),
+            )
+            .condition_expression(
+                "attribute_not_exists(pk) OR expires_at <= :now OR spent_by = :attempt",
+            )
+            .expression_attribute_values(":now", number(now.as_millis()))
+            .expression_attribute_values(":attempt", text(&attempt))
+            .send()
+            .await;
+        match sent {
+            Ok(_) => Ok(()),
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(PutItemError::is_conditional_check_failed_exception) =>
+            {
+                Err(Refusal::Spent.into())
+            }
+            Err(error) => Err(failed(error).into()),
+        }
+    }
 }
 
 impl fmt::Debug for OneTime {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("OneTime").finish_non_exhaustive()
     }
+}
+
+/// The credential's length keeps two pairs apart whose texts are the same when joined.
+fn nonce_pk(credential: &SecretString, nonce: &SecretString) -> String {
+    let credential = credential.expose_secret().as_bytes();
+    let mut sha256 = Context::new(&SHA256);
+    sha256.update(&credential.len().to_be_bytes());
+    sha256.update(credential);
+    sha256.update(nonce.expose_secret().as_bytes());
+    format!("{NONCE}{}", hex::encode(sha256.finish()))
 }
 
 /// The row, if it is there, in time and unspent.

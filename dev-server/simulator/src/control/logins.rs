@@ -1,4 +1,4 @@
-//! Who visits the page for users, and which identifiers an app gets of them.
+//! Who visits the page for users, and which identifiers an app gets of them: of logins, and of users whose ids are converted.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -35,6 +35,11 @@ pub(super) const ROUTES: &[Route] = &[
         "moves an app from one kind of identifiers to another: {\"app_id\", \"identifiers\": \"user_id_only\"|\"both\"|\"open_id_only\"}",
     ),
     (
+        "POST",
+        "/_simulator/conversion-orders",
+        "Alipay approves an order to convert these users' ids: {\"app_id\", \"user_ids\"}; answers the order_id",
+    ),
+    (
         "GET",
         "/_simulator/page-visits",
         "the visits to the page; DELETE /_simulator/received forgets them too",
@@ -45,6 +50,7 @@ pub(super) fn router() -> Router<Shared> {
     Router::new()
         .route("/_simulator/visitor", get(visitor).post(change_visitor))
         .route("/_simulator/identifiers", post(change_identifiers))
+        .route("/_simulator/conversion-orders", post(approve_conversion))
         .route("/_simulator/page-visits", get(page_visits))
 }
 
@@ -81,6 +87,26 @@ async fn change_identifiers(State(shared): State<Shared>, Json(to): Json<Move>) 
         Ok(()) => StatusCode::NO_CONTENT.into_response(),
         Err(error) => bad_request(error),
     }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Conversion {
+    app_id: String,
+    user_ids: Vec<String>,
+}
+
+async fn approve_conversion(State(shared): State<Shared>, Json(of): Json<Conversion>) -> Response {
+    let mut world = shared.world();
+    if !world.apps.contains_key(&of.app_id) {
+        return bad_request("no app of this app_id");
+    }
+    if !of.user_ids.iter().all(|user_id| users::is_user_id(user_id)) {
+        return bad_request("user_ids have to be 16 digits that begin with 2088");
+    }
+    let user_ids: Vec<&str> = of.user_ids.iter().map(String::as_str).collect();
+    let order_id = world.approve_conversion(&of.app_id, &user_ids);
+    (StatusCode::CREATED, Json(json!({ "order_id": order_id }))).into_response()
 }
 
 async fn page_visits(State(shared): State<Shared>) -> Json<Value> {

@@ -6,6 +6,7 @@ mod certificate_download;
 pub(crate) mod content;
 pub(crate) mod mini_code;
 mod oauth_token;
+pub(crate) mod open_ids;
 mod subscription_query;
 pub(crate) mod template_message;
 mod temporary_code;
@@ -102,6 +103,16 @@ pub(crate) const METHODS: &[Method] = &[
     Method {
         name: "alipay.open.app.messagetemplate.subscribe.query",
         run: subscription_query::run,
+        fails_under_error_response: false,
+    },
+    Method {
+        name: "alipay.open.app.openid.batchquery",
+        run: open_ids::of_order,
+        fails_under_error_response: false,
+    },
+    Method {
+        name: "alipay.open.app.openid.uidtoopenid.batchquery",
+        run: open_ids::of_users,
         fails_under_error_response: false,
     },
     Method {

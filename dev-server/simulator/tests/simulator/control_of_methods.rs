@@ -100,3 +100,29 @@ async fn merchants_authorise_and_cancel_over_http() {
         1
     );
 }
+
+#[tokio::test]
+async fn conversion_orders_are_approved_over_http() {
+    let fixture = Fixture::new(AppOptions::default()).await;
+    let app_id = fixture.app.app_id.as_str();
+    let user_id = SimulatedUser::DEFAULT_USER_ID;
+    for wrong in [
+        json!({"app_id":"none","user_ids":[user_id]}),
+        json!({"app_id":app_id,"user_ids":["1"]}),
+    ] {
+        let (status, _) = post(&fixture, "/_simulator/conversion-orders", wrong).await;
+        assert_eq!(status, 400);
+    }
+    let order = json!({"app_id":app_id,"user_ids":[user_id]});
+    let (status, approved) = post(&fixture, "/_simulator/conversion-orders", order).await;
+    assert_eq!(status, 201);
+    let asked = json!({"order_id":text(&approved, "order_id"),"user_id_list":[user_id]});
+    let node = fixture
+        .call(
+            "alipay.open.app.openid.batchquery",
+            &[("biz_content", &asked.to_string())],
+        )
+        .await;
+    assert_eq!(verdict(&node), "10000");
+    assert_eq!(text(&node["open_id_list"][0], "user_id"), user_id);
+}

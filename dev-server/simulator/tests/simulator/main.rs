@@ -13,6 +13,7 @@ mod faults;
 mod logins;
 mod merchants;
 mod mini_codes;
+mod open_ids;
 mod refreshes;
 mod subscriptions;
 mod templates;

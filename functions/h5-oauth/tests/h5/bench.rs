@@ -152,9 +152,13 @@ impl Bench {
         let query = form_urlencoded::Serializer::new(String::new())
             .extend_pairs(target.query)
             .finish();
+        let mut headers = json!({"accept": target.accept});
+        if !target.origin.is_empty() {
+            headers["origin"] = target.origin.into();
+        }
         let event = json!({
             "version": "2.0", "rawPath": target.path, "rawQueryString": query,
-            "headers": {"accept": target.accept}, "cookies": target.cookies, "body": target.body,
+            "headers": headers, "cookies": target.cookies, "body": target.body,
             "requestContext": {
                 "stage": "$default", "requestId": "r",
                 "http": {"method": method, "path": target.path, "sourceIp": "192.0.2.1", "userAgent": "agent"},
@@ -196,6 +200,8 @@ pub struct Target<'a> {
     pub path: &'a str,
     pub query: &'a [(&'a str, &'a str)],
     pub accept: &'a str,
+    /// Whose script asks; empty where none does.
+    pub origin: &'a str,
     pub cookies: Vec<String>,
     pub body: Option<String>,
 }
@@ -264,7 +270,7 @@ impl Browser {
             cookies: cookies
                 .map(|(name, value)| format!("{name}={value}"))
                 .collect(),
-            body: None,
+            ..Target::default()
         };
         let answer = bench.request("GET", &target).await;
         for cookie in answer.cookies() {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::bench::{Answer, Bench, Browser};
+use crate::bench::{Answer, Bench, Browser, Target};
 
 // RFC 7636, appendix B.
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
@@ -93,6 +93,39 @@ async fn a_client_that_is_disabled_gets_nothing_for_its_tickets() {
     let ticket = Browser::default().logs_in(&bench, &[]).await;
     bench.restarted_with(&json!([]));
     assert_refused(&bench.redeem(&json!({"ticket": ticket})).await);
+}
+
+/// What a page sends whose script collects a ticket: browsers say whose page it is.
+async fn collected_by(bench: &Bench, origin: &str, ticket: &str) -> Answer {
+    let target = Target {
+        path: "/h5/ticket",
+        origin,
+        body: Some(json!({"ticket": ticket}).to_string()),
+        ..Target::default()
+    };
+    bench.request("POST", &target).await
+}
+
+#[tokio::test]
+async fn a_page_collects_no_ticket_of_another_clients() {
+    let bench = Bench::new().await;
+    let mut browser = Browser::default();
+    for other in [
+        "https://other-shop.example.com",
+        "https://tea.example.com",
+        "https://shop.example.com.evil.com",
+        "http://shop.example.com",
+        "https://shop.example.com:444",
+        "https://shop.example.com/",
+        "null",
+    ] {
+        // Of the person whose login `other` is to take for one of its own.
+        let ticket = browser.logs_in(&bench, &[]).await;
+        assert_refused(&collected_by(&bench, other, &ticket).await);
+    }
+    let ticket = browser.logs_in(&bench, &[]).await;
+    let own = collected_by(&bench, "https://shop.example.com", &ticket).await;
+    assert_eq!(own.status, 200, "{own:?}");
 }
 
 #[tokio::test]

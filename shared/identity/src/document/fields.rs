@@ -51,11 +51,15 @@ impl Fields {
 
     /// The object `name`, which is required.
     pub(super) fn object(&mut self, name: &str) -> Read<Self> {
-        let node = self
-            .members
+        self.optional_object(name)?
+            .ok_or_else(|| self.wrong(name, "is missing"))
+    }
+
+    pub(super) fn optional_object(&mut self, name: &str) -> Read<Option<Self>> {
+        self.members
             .remove(name)
-            .ok_or_else(|| self.wrong(name, "is missing"))?;
-        Self::of(node, self.path_of(name))
+            .map(|node| Self::of(node, self.path_of(name)))
+            .transpose()
     }
 
     /// All members, each of which must be an object.

@@ -372,3 +372,84 @@ async fn a_damaged_value_is_never_served() {
             .unwrap();
     }
 }
+
+async fn use_nonce(
+    values: &OneTime,
+    credential: &str,
+    nonce: &str,
+    seconds: u64,
+) -> Result<(), IdentityError> {
+    values
+        .use_nonce(
+            &credential.into(),
+            &nonce.into(),
+            START.plus(MINUTE),
+            after(seconds),
+        )
+        .await
+}
+
+#[tokio::test]
+async fn a_nonce_is_used_once_by_each_holder() {
+    let bench = Bench::new().await;
+    let values = OneTime::new(bench.table());
+    use_nonce(&values, "token", "1a2", 0).await.unwrap();
+    for seconds in [0, 59] {
+        let again = use_nonce(&values, "token", "1a2", seconds).await;
+        assert_eq!(refusal(again), Refusal::Spent);
+    }
+    // Another's, another one, and two that are the same texts when joined.
+    for (credential, nonce) in [
+        ("other", "1a2"),
+        ("token", "1a3"),
+        ("token1", "a2"),
+        ("toke", "n1a2"),
+    ] {
+        use_nonce(&values, credential, nonce, 0).await.unwrap();
+    }
+    // What it came with is not taken any more.
+    use_nonce(&values, "token", "1a2", 60).await.unwrap();
+}
+
+#[tokio::test]
+async fn of_many_who_use_a_nonce_at_once_one_does() {
+    let bench = Bench::new().await;
+    let uses = (0..32).map(|_| {
+        let values = OneTime::new(bench.table_of_another_process());
+        tokio::spawn(async move { use_nonce(&values, "token", "1a2", 0).await })
+    });
+    let mut used = 0;
+    for outcome in uses.collect::<Vec<_>>() {
+        match outcome.await.unwrap() {
+            Ok(()) => used += 1,
+            refused => assert_eq!(refusal(refused), Refusal::Spent),
+        }
+    }
+    assert_eq!(used, 1);
+}
+
+#[tokio::test]
+async fn a_nonce_whose_reply_was_lost_is_used_by_the_one_who_sent_it() {
+    let bench = Bench::new().await;
+    let proxy = Proxy::before(bench.endpoint).await;
+    let values = OneTime::new(bench.table_through(proxy.address));
+    proxy.arm("PutItem", Fault::LoseReply, 1);
+    use_nonce(&values, "token", "1a2", 0).await.unwrap();
+    let again = use_nonce(&values, "token", "1a2", 0).await;
+    assert_eq!(refusal(again), Refusal::Spent);
+}
+
+#[tokio::test]
+async fn the_table_holds_neither_a_nonce_nor_whose_it_is() {
+    let bench = Bench::new().await;
+    let values = OneTime::new(bench.table());
+    use_nonce(&values, "canary-token", "canary-nonce", 0)
+        .await
+        .unwrap();
+    let rows = bench.items_under("ONCE#NONCE#").await;
+    assert_eq!(rows.len(), 1);
+    assert!(!format!("{rows:?}").contains("canary"));
+    // A day after its time.
+    let ttl = after(60 + 24 * 3600).as_secs_rounded_up();
+    assert_eq!(text(&rows[0], "ttl"), ttl.to_string());
+}

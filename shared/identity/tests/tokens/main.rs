@@ -30,4 +30,5 @@ mod forge;
 mod forged;
 mod issuing;
 mod published;
+mod request_encryption;
 mod rotation;
