@@ -160,7 +160,8 @@ pub struct LoginKeysArguments {
 
 #[derive(Subcommand)]
 pub enum LoginKeysCommand {
-    /// Makes a login document: an RSA key that signs id_tokens, a key for session tokens, a client for each --appid
+    /// Makes a login document: an RSA key that signs id_tokens, a key for session tokens, an RSA key that callers encrypt to, a client for each
+    /// --appid
     ///
     /// The document is printed, or written to --file for its owner alone to read; nothing is overwritten. It is what LOGIN_FILE
     /// names, or the text of the secret that LOGIN_SECRET names. Each client gets a secret: leave it out of the document for one that

@@ -139,7 +139,7 @@ fn clients(document: &LoginDocument, apps: Option<&Apps>, report: &mut Report<'_
                 all_right = false;
                 report.doubtful(
                     &format!("client {id}: has no appid"),
-                    "it can begin no login: give it the appid of the app whose users it logs in",
+                    "it logs users of the default app in, and none of a web page (h5-oauth): give it the appid of its app",
                 );
             }
         }

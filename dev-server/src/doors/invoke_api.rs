@@ -42,12 +42,25 @@ pub(super) async fn invocations(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
+    if is_of_a_page(&headers) {
+        return error(
+            StatusCode::FORBIDDEN,
+            "AccessDeniedException",
+            "A page in a browser may invoke nothing directly; it has the routes",
+        );
+    }
     let request_id = Uuid::new_v4().to_string();
     let mut response = answer(&functions, &named, &headers, &body, &request_id).await;
     if let Ok(value) = request_id.parse() {
         response.headers_mut().insert("x-amzn-requestid", value);
     }
     response
+}
+
+/// Whether a browser sends it for a page. Nobody proves here who they are, as IAM has them do on AWS, and any page that the developer
+/// looks at can post to this address, or have a name of its own lead here.
+fn is_of_a_page(headers: &HeaderMap) -> bool {
+    headers.contains_key(header::ORIGIN) || headers.contains_key("sec-fetch-site")
 }
 
 async fn answer(

@@ -91,7 +91,7 @@ fn a_rotation_adds_a_key_for_tomorrow_and_changes_nothing_else() {
     let mut before = in_file(&file);
     before["clients"][0]["returnTo"] = json!(["https://shop.example.com/"]);
     before["clients"][0]["sessionSeconds"] = json!(86_400);
-    let sessions = before.as_object_mut().unwrap().remove("sessions");
+    let sessions = before.as_object_mut().unwrap().shift_remove("sessions");
     before["sessions"] = sessions.unwrap();
     fs::write(&file, before.to_string()).unwrap();
     fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
@@ -102,7 +102,10 @@ fn a_rotation_adds_a_key_for_tomorrow_and_changes_nothing_else() {
 
     let mut after = in_file(&file);
     let names: Vec<_> = after.as_object().unwrap().keys().cloned().collect();
-    assert_eq!(names, ["signing", "clients", "sessions"]);
+    assert_eq!(
+        names,
+        ["signing", "requestEncryption", "clients", "sessions"]
+    );
     let signing = after["signing"].as_object_mut().unwrap();
     let added = signing.remove("2026-11-23").unwrap();
     assert_eq!(added["signFrom"], "2026-11-23T10:00:00Z");

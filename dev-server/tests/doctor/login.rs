@@ -103,14 +103,21 @@ async fn the_key_that_signs_is_named_and_so_are_the_next_one_and_the_past_one() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_of_an_app_that_is_not_configured_is_named() {
+async fn a_client_of_an_app_that_is_not_configured_or_of_none_is_named() {
     let bench = Bench::new(in_key_mode()).await;
     let table = LocalTable::start(None).await.unwrap();
-    let document = document("2021000000009999").await;
+    let mut document = document("2021000000009999").await;
     doctor(&bench, table.endpoint(), &document, ISSUER)
         .await
         .fails()
         .has("FAIL   client local: its appid 2021000000009999 is not in the document of apps");
+    document["clients"][0]
+        .as_object_mut()
+        .unwrap()
+        .remove("appid");
+    doctor(&bench, table.endpoint(), &document, ISSUER)
+        .await
+        .has("warn   client local: has no appid");
 }
 
 #[tokio::test(flavor = "multi_thread")]
