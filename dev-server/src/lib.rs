@@ -9,6 +9,7 @@ mod invocation;
 mod local_login;
 mod local_table;
 mod login_keys;
+mod owners_file;
 mod routes;
 mod schedule;
 mod server;

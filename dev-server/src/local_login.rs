@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use crate::DevServerError;
 use crate::login_keys::new_login_document;
+use crate::owners_file::write_for_owner;
 
 /// The client that is made here, for the default app.
 pub const LOCAL_CLIENT: &str = "local";
@@ -53,7 +54,7 @@ impl LocalLogin {
         let secret = with_local_client(&mut document, app_id, landing);
         let text = document.to_string();
         if folder.is_some() {
-            fs::write(&path, &text).map_err(|source| DevServerError::Data {
+            write_for_owner(&path, &text).map_err(|source| DevServerError::Data {
                 path: path.clone(),
                 source,
             })?;

@@ -19,6 +19,7 @@ use tokio::task::JoinHandle;
 
 use crate::DevServerError;
 use crate::functions::{LocalTokens, REFRESH_TOKENS};
+use crate::owners_file::write_for_owner;
 
 /// The name of the table of tokens on this machine.
 pub const TOKEN_TABLE: &str = "tokens";
@@ -184,6 +185,6 @@ fn keys(folder: Option<&Path>, file: &str) -> Result<String, DevServerError> {
         return std::fs::read_to_string(&path).map_err(failed);
     }
     let keys = fresh();
-    std::fs::write(&path, &keys).map_err(failed)?;
+    write_for_owner(&path, &keys).map_err(failed)?;
     Ok(keys)
 }

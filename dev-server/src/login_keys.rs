@@ -20,12 +20,11 @@ use time::format_description::well_known::Rfc3339;
 use token_store::WallTime;
 use uuid::Uuid;
 
+use crate::owners_file::OWNER_ONLY;
+
 /// How long after a rotation its key begins to sign. Until then whoever verifies tokens has to have fetched the new keys, and every function
 /// that signs has to have read the new document.
 pub const ROTATION_LEAD: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// Of what is secret: for its owner alone.
-const OWNER_ONLY: u32 = 0o600;
 
 /// A client of a document that is made.
 #[derive(Debug, Clone, PartialEq, Eq)]

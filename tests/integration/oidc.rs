@@ -597,7 +597,8 @@ async fn whatever_else_is_wrong_with_a_request_the_client_is_told() {
             assert_eq!(answer.header("set-cookie"), None);
         }
     }
-    for state in [long.as_str(), "é", "a\nb"] {
+    let longer = "x".repeat(4097);
+    for state in [longer.as_str(), "é", "a\nb"] {
         let request = with(request_of_a_page(), "state", Some(state));
         let answer = provider.get("/authorize", &request).await;
         assert_eq!(answer.error(), "invalid_request");
@@ -613,6 +614,16 @@ async fn whatever_else_is_wrong_with_a_request_the_client_is_told() {
         provider.get("/authorize", &twice).await.error(),
         "invalid_request"
     );
+}
+
+#[tokio::test]
+async fn the_longest_state_and_nonce_find_room() {
+    let provider = Provider::start().await;
+    let (state, nonce) = ("x".repeat(4096), "y".repeat(1024));
+    let request = with(request_of_a_page(), "state", Some(&state));
+    let request = with(request, "nonce", Some(&nonce));
+    let answer = provider.get("/authorize", &request).await;
+    assert!(answer.location().path().ends_with("publicAppAuthorize.htm"));
 }
 
 #[tokio::test]

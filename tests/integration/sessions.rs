@@ -279,7 +279,8 @@ async fn a_ticket_tells_its_verifier_once_who_the_user_is() {
 
 #[tokio::test]
 async fn all_that_can_be_wrong_with_a_ticket_is_one_answer_and_spends_it_only_for_its_verifier() {
-    let shop = json!({"clientId": "shop", "clientSecret": "secret-of-the-shop"});
+    let shop =
+        json!({"clientId": "shop", "clientSecret": "secret-of-the-shop", "ssoFrom": ["local"]});
     let stack = Stack::with_clients(&[shop]).await;
     let local = local_back_end(&stack).await;
     let shop = back_end(&stack, "shop", "secret-of-the-shop").await;
@@ -315,6 +316,27 @@ async fn all_that_can_be_wrong_with_a_ticket_is_one_answer_and_spends_it_only_fo
         .ask(&stack, "POST", SSO_TICKET, &unknown.to_string())
         .await;
     assert_eq!(answer.error(), (400, "APP.0001"));
+}
+
+#[tokio::test]
+async fn a_client_takes_no_users_from_clients_that_it_did_not_name() {
+    let shop = json!({"clientId": "shop", "clientSecret": "secret-of-the-shop"});
+    let bank =
+        json!({"clientId": "bank", "clientSecret": "secret-of-the-bank", "ssoFrom": ["shop"]});
+    let stack = Stack::with_clients(&[shop, bank]).await;
+    let local = local_back_end(&stack).await;
+    let token = session(&stack).await;
+    for (client_id, taken) in [("shop", false), ("bank", false), ("local", true)] {
+        let body = with(of_phone("session_token", &token), "client_id", client_id);
+        let answer = local
+            .ask(&stack, "POST", SSO_TICKET, &body.to_string())
+            .await;
+        if taken {
+            assert_eq!(answer.status, 200, "{client_id}");
+        } else {
+            assert_eq!(answer.error(), (400, "APP.0001"), "{client_id}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -26,7 +26,6 @@ fn id_token(stack: &Stack, issuer: &Issuer, audience: &str, now: WallTime) -> St
         openid: "2088000000000001",
         auth_app_id: None,
         nonce: None,
-        session: None,
         authenticated_at: now,
         life: Duration::from_secs(7200),
     };

@@ -6,8 +6,11 @@ use function_logins::{Client, CodeChallenge, Issuer, Uid, WallTime, WebScope};
 use crate::parameters::Parameters;
 use crate::refusal::{ErrorCode, Refusal, refused};
 
-/// Most bytes of `state` and of `nonce`.
-const OPAQUE_BYTES: usize = 1024;
+/// Most bytes of `state`: some clients, Cognito among them, put more than 1 KiB into it. It is kept in a one-time value of 8 KiB.
+pub(crate) const STATE_BYTES: usize = 4096;
+
+/// Most bytes of `nonce`, which stands in every id_token.
+const NONCE_BYTES: usize = 1024;
 
 /// A request whose client and address are trusted already.
 ///
@@ -50,7 +53,7 @@ impl AuthorizationRequest {
         Ok(Self {
             profile,
             scope: scope(profile, prompt(parameters)?)?,
-            nonce: opaque(parameters, "nonce")?,
+            nonce: opaque(parameters, "nonce", NONCE_BYTES)?,
             code_challenge,
             expected_user: expected_user(parameters, client, issuer, now)?,
         })
@@ -61,13 +64,14 @@ impl AuthorizationRequest {
 pub(crate) fn opaque(
     parameters: &Parameters<'_>,
     name: &'static str,
+    limit: usize,
 ) -> Result<Option<String>, Failure> {
     let Some(value) = parameters.get(name)? else {
         return Ok(None);
     };
-    let fits = value.len() <= OPAQUE_BYTES && value.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+    let fits = value.len() <= limit && value.bytes().all(|byte| matches!(byte, b' '..=b'~'));
     if !fits {
-        let rule = "must have at most 1024 characters, all of them visible ASCII or spaces";
+        let rule = "is too long (state: 4096 characters, nonce: 1024), or has characters that are neither visible ASCII nor spaces";
         return Err(refused(ErrorCode::InvalidRequest, name, rule));
     }
     Ok(Some(value.to_owned()))

@@ -11,7 +11,7 @@ use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 
 use crate::Oidc;
-use crate::authorization_request::{AuthorizationRequest, missing, opaque};
+use crate::authorization_request::{AuthorizationRequest, STATE_BYTES, missing, opaque};
 use crate::parameters::Parameters;
 use crate::refusal::{ErrorCode, refused};
 use crate::way_back::WayBack;
@@ -53,7 +53,7 @@ impl Oidc {
     pub(crate) async fn begin(&self, request: &Request) -> Result<Response, Failure> {
         let parameters = Parameters::of(request)?;
         let (client, mut way_back) = self.trusted(&parameters)?;
-        let state = opaque(&parameters, "state");
+        let state = opaque(&parameters, "state", STATE_BYTES);
         way_back.state = state.map_err(|failure| way_back.tell(failure))?;
         self.send_to_alipay(client, &way_back, &parameters)
             .await

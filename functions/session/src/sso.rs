@@ -108,6 +108,10 @@ impl Session {
                 .logins
                 .document()
                 .client(client_id)
+                // Who makes a ticket says who the user is, so the one that takes it must have said whom it believes.
+                .filter(|verifier| {
+                    verifier.id == client.id || verifier.sso_from.contains(&client.id)
+                })
                 .ok_or_else(|| Failure::new(Outcome::UnknownApp))?,
             None => client,
         };

@@ -1,19 +1,16 @@
 use std::fmt;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
-use alipay_gateway::GatewayError;
-use alipay_gateway::methods::{UserGrant, exchange_code, user_grant};
+use alipay_gateway::methods::UserGrant;
 use aws_sdk_dynamodb::Client as DynamoDb;
 use function_kit::{
-    Alipay, Caller, Failure, SelectedApp, SettingError, StartUpError, aws_settings, read_document,
-    required,
+    Failure, SelectedApp, SettingError, StartUpError, aws_settings, read_document, required,
 };
-use function_tokens::{Begun, ClaimToken, Login, Once, Tokens, exchanged_but_not_kept};
 use identity::{
     Account, Accounts, Client, IdTokenClaims, IdentityTable, Issuer, LoginDocument,
     LoginDocumentError, OneTime, Person, Sessions, Uid, Union,
 };
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use table_rows::WallTime;
 
 use crate::failure::{exchanged_without_account, identity_failure};
@@ -23,11 +20,8 @@ const DOCUMENT_FILE: &str = "LOGIN_FILE";
 const DOCUMENT_SECRET: &str = "LOGIN_SECRET";
 const ISSUER: &str = "LOGIN_ISSUER";
 
-/// How long a second use of a code is known for one here. Alipay refuses it in any case.
-const CODE_MEMORY: Duration = Duration::from_secs(60);
-
 /// What to do when a code was exchanged and the login could not be finished.
-const LOG_IN_AGAIN: &str = "the code is spent; begin the login again";
+pub(crate) const LOG_IN_AGAIN: &str = "the code is spent; begin the login again";
 
 /// Accounts, sessions, one-time values and the issuer of tokens. Cheap to clone.
 #[derive(Clone)]
@@ -43,18 +37,6 @@ impl fmt::Debug for Logins {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Logins").finish_non_exhaustive()
     }
-}
-
-/// Who logged in, and what Alipay granted. Personal, so there is no `Debug`.
-pub struct LoggedIn {
-    /// The account.
-    pub account: Account,
-    /// The app that was logged in to.
-    pub app_id: String,
-    /// The user's id for that app: the user id where there is one, else the open id.
-    pub openid: String,
-    /// Ids and tokens as Alipay sent them. The tokens are stored already.
-    pub granted: UserGrant,
 }
 
 /// Whom an id_token is about.
@@ -84,14 +66,6 @@ pub struct IssuedToken {
 }
 
 impl Logins {
-    /// From the environment, with the tokens that a login is kept with: the powers of a function that logs users in.
-    ///
-    /// # Errors
-    /// As [`Tokens::keeping_from_environment`] and [`Logins::from_environment`].
-    pub async fn keeping_from_environment() -> Result<(Tokens, Self), StartUpError> {
-        tokio::try_join!(Tokens::keeping_from_environment(), Self::from_environment())
-    }
-
     /// From the environment: `IDENTITY_TABLE`, `LOGIN_FILE` or `LOGIN_SECRET`, `LOGIN_ISSUER`, and the AWS SDKs' own names.
     ///
     /// # Errors
@@ -189,101 +163,6 @@ impl Logins {
             .map_err(|error| exchanged_without_account(error, LOG_IN_AGAIN))
     }
 
-    /// Exchanges `code` for the app of `caller`, once, keeps the tokens and finds the account. A second use of a code, at the same
-    /// time or later, is refused: a code makes one session.
-    ///
-    /// # Errors
-    /// `conflict` for a second use here, `gateway_refused` when Alipay refuses the code; `temporarily_unavailable` when nothing was
-    /// sent, or when the code is spent and the login could not be kept (not repeatable then).
-    pub async fn log_in(
-        &self,
-        alipay: &Alipay,
-        tokens: &Tokens,
-        caller: &Caller,
-        code: &SecretString,
-    ) -> Result<LoggedIn, Failure> {
-        self.log_in_to_row(None, alipay, tokens, caller, code).await
-    }
-
-    /// [`Logins::log_in`] with the tokens in the row of that name, `None` for the default one.
-    pub(crate) async fn log_in_to_row(
-        &self,
-        row: Option<&str>,
-        alipay: &Alipay,
-        tokens: &Tokens,
-        caller: &Caller,
-        code: &SecretString,
-    ) -> Result<LoggedIn, Failure> {
-        let once = Once {
-            function: "login",
-            key: code.expose_secret(),
-            // No other invocation is a repeat of this one.
-            same: &[&caller.request_id],
-            keep: CODE_MEMORY,
-            takeover: true,
-            mismatch: "code: was used just now; begin the login again",
-        };
-        match tokens.begin::<()>(&once, alipay, caller).await? {
-            Begun::First(claim) => {
-                self.exchange(row, alipay, tokens, caller, code, claim)
-                    .await
-            }
-            Begun::Repeat(answer) => {
-                answer?;
-                Err(Failure::internal("an invocation came twice"))
-            }
-        }
-    }
-
-    async fn exchange(
-        &self,
-        row: Option<&str>,
-        alipay: &Alipay,
-        tokens: &Tokens,
-        caller: &Caller,
-        code: &SecretString,
-        claim: ClaimToken,
-    ) -> Result<LoggedIn, Failure> {
-        let asked_at = alipay.now();
-        let exchanged = alipay
-            .call(&caller.app, &exchange_code(code), caller.deadline)
-            .await
-            .and_then(|reply| user_grant(&reply));
-        let granted = match exchanged {
-            Ok(granted) => granted,
-            Err(error) => {
-                if is_code_of_another_app(&error) {
-                    tracing::warn!("somebody brought a code that Alipay gave to another app");
-                }
-                return Err(tokens.exchange_failed(claim, error).await);
-            }
-        };
-        let openid = granted
-            .openid()
-            .ok_or_else(|| Failure::internal("a grant without an owner"))?
-            .to_owned();
-        let login = Login {
-            app_id: caller.app.id(),
-            auth_app_id: None,
-            scope: row,
-            granted: &granted,
-            asked_at,
-        };
-        tokens
-            .keep_login(&login, claim, &())
-            .await
-            .map_err(|error| exchanged_but_not_kept(error, LOG_IN_AGAIN))?;
-        let account = self
-            .account_of(&caller.app, None, &granted, asked_at)
-            .await?;
-        Ok(LoggedIn {
-            account,
-            app_id: caller.app.id().to_owned(),
-            openid,
-            granted,
-        })
-    }
-
     /// An id_token for `client`, as the routes for signed-in users and OIDC clients take it.
     ///
     /// # Errors
@@ -302,7 +181,6 @@ impl Logins {
             openid: person.openid,
             auth_app_id: person.auth_app_id,
             nonce: person.nonce,
-            session: None,
             authenticated_at: WallTime::from(person.logged_in_at),
             life: client.id_token_life,
         };
@@ -319,8 +197,4 @@ impl Logins {
 
 fn client_from_environment() -> Result<DynamoDb, SettingError> {
     Ok(DynamoDb::new(&aws_settings("AWS_ENDPOINT_URL_DYNAMODB")?))
-}
-
-fn is_code_of_another_app(error: &GatewayError) -> bool {
-    matches!(error, GatewayError::Refused(refusal) if refusal.sub_code.as_deref() == Some("isv.unmatched-app-id"))
 }

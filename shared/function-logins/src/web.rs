@@ -14,8 +14,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use table_rows::WallTime;
 
+use crate::exchange::LoggedIn;
 use crate::failure::identity_failure;
-use crate::logins::{LoggedIn, Logins};
+use crate::logins::Logins;
 
 /// How long a login may stay on Alipay's page.
 const STATE_LIFE: Duration = Duration::from_secs(10 * 60);

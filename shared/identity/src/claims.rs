@@ -35,9 +35,6 @@ pub struct IdTokenClaims<'a> {
     /// The `nonce` of the authorization request; without it a client that sent one refuses the token.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub nonce: Option<&'a str>,
-    /// The session that it was made for (`sid`).
-    #[serde(rename = "sid", skip_serializing_if = "Option::is_none")]
-    pub session: Option<&'a str>,
     /// When the person logged in (`auth_time`).
     #[serde(rename = "auth_time", serialize_with = "seconds")]
     pub authenticated_at: WallTime,
@@ -89,8 +86,6 @@ pub struct SignedInClaims {
     pub auth_app_id: Option<String>,
     /// The `nonce` of the authorization request.
     pub nonce: Option<String>,
-    /// The session that it was made for.
-    pub session: Option<String>,
     /// When the person logged in.
     pub authenticated_at: WallTime,
     /// When it was made.
@@ -131,7 +126,6 @@ impl SignedInClaims {
             openid: text(claims, "openid")?,
             auth_app_id: optional_text(claims, "auth_app_id")?,
             nonce: optional_text(claims, "nonce")?,
-            session: optional_text(claims, "sid")?,
             authenticated_at: moment(claims, "auth_time")?,
             token_id: text(claims, "jti")?,
             audience: received.audience,

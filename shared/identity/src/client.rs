@@ -25,6 +25,8 @@ pub struct Client {
     pub redirect_uris: Vec<String>,
     /// Where the login of a web page may return to; compared as texts.
     pub return_to: Vec<String>,
+    /// The other clients whose sessions may be handed over to this one, by a ticket that they make for it.
+    pub sso_from: Vec<String>,
     /// How long its id_tokens live.
     pub id_token_life: Duration,
     /// How long a session of it lives after its last renewal.
@@ -44,6 +46,7 @@ impl Client {
             app_id,
             redirect_uris: Vec::new(),
             return_to: Vec::new(),
+            sso_from: Vec::new(),
             id_token_life: DEFAULT_ID_TOKEN_LIFE,
             session_life: DEFAULT_SESSION_LIFE,
             session_longest_life: DEFAULT_LONGEST_SESSION_LIFE,

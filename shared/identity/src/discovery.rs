@@ -53,7 +53,6 @@ impl OpenIdConfiguration {
                 "auth_time",
                 "jti",
                 "nonce",
-                "sid",
                 "app_id",
                 "openid",
                 "auth_app_id",

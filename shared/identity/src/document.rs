@@ -46,7 +46,7 @@ const SESSION_SECONDS: RangeInclusive<u64> = 1..=730 * DAY;
 ///  "requestEncryption": {"privateKey": "<another RSA key>"},
 ///  "clients": [{"clientId": "shop", "appid": "2021000000000001", "clientSecret": "…",
 ///               "redirectUris": ["https://shop.example.com/callback"], "returnTo": ["https://shop.example.com/"],
-///               "disabled": false, "idTokenSeconds": 7200, "sessionSeconds": 604800, "sessionMaxSeconds": 7776000}]}
+///               "ssoFrom": ["…"], "disabled": false, "idTokenSeconds": 7200, "sessionSeconds": 604800, "sessionMaxSeconds": 7776000}]}
 /// ```
 ///
 /// `requestEncryption` is for OneAccess' `X-signature` and may be absent; callers fetch its public half, so another may take its place at any
@@ -254,6 +254,7 @@ fn request_encryption(
 fn clients(document: &mut Fields) -> Result<(Vec<Client>, Duration), LoginDocumentError> {
     let mut enabled = Vec::new();
     let mut ids = BTreeSet::new();
+    let mut named = Vec::new();
     // That of an app without a client.
     let mut longest_id_token_life = DEFAULT_ID_TOKEN_LIFE;
     for mut fields in document.array("clients")? {
@@ -262,11 +263,20 @@ fn clients(document: &mut Fields) -> Result<(Vec<Client>, Duration), LoginDocume
         if !ids.insert(client.id.clone()) {
             return Err(fields.wrong("clientId", "is the id of a client before it too"));
         }
+        for name in &client.sso_from {
+            named.push((fields.path_of("ssoFrom"), name.clone()));
+        }
         fields.end()?;
         longest_id_token_life = longest_id_token_life.max(client.id_token_life);
         if !is_disabled {
             enabled.push(client);
         }
+    }
+    if let Some((place, _)) = named.iter().find(|(_, name)| !ids.contains(name)) {
+        return Err(LoginDocumentError::new(
+            place.as_str(),
+            "names a client that is not in this document",
+        ));
     }
     Ok((enabled, longest_id_token_life))
 }
@@ -308,6 +318,7 @@ fn client(fields: &mut Fields) -> Result<Client, LoginDocumentError> {
         is_https_or_local,
         "must be a URL of https, or of http on this machine; written as browsers write it, without user, fragment and `*`",
     )?;
+    client.sso_from = sso_from(fields)?;
     client.id_token_life = seconds(
         fields,
         "idTokenSeconds",
@@ -345,6 +356,18 @@ fn is_app_id(id: &str) -> bool {
 
 fn is_visible(byte: u8) -> bool {
     byte.is_ascii_graphic()
+}
+
+/// The clients that are named for a client; whether they exist is known when all are read.
+fn sso_from(fields: &mut Fields) -> Result<Vec<String>, LoginDocumentError> {
+    let names = fields.text_array("ssoFrom")?;
+    if names.len() > ADDRESSES {
+        return Err(fields.wrong("ssoFrom", format!("must be {ADDRESSES} at most")));
+    }
+    Ok(names
+        .into_iter()
+        .map(|(_, name)| name.to_string())
+        .collect())
 }
 
 fn addresses(

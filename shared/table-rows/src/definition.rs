@@ -94,7 +94,10 @@ pub async fn enable_time_to_live(
 ///
 /// # Errors
 /// None that a caller could cause.
-pub fn definition(name: &str, kind: ScalarAttributeType) -> Result<AttributeDefinition, TableError> {
+pub fn definition(
+    name: &str,
+    kind: ScalarAttributeType,
+) -> Result<AttributeDefinition, TableError> {
     AttributeDefinition::builder()
         .attribute_name(name)
         .attribute_type(kind)

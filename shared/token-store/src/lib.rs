@@ -27,9 +27,9 @@ pub use record::{Generation, State};
 pub use round_trip::prove_round_trip;
 pub use survey::{AppSurvey, Counts, Survey, survey};
 pub use table::{DUE_INDEX, TTL_ATTRIBUTE, create_table};
+pub use table_rows::{Clock, SystemClock, WallTime};
 pub use tokens::{
     AccessToken, Because, DuePage, DuePosition, DueRow, Grant, InProcess, NoRescueQueue,
     RefreshFailure, RefreshOutcome, RefreshWith, Refresher, Renewal, Replacement, RescueQueue,
     RescuedPair, TokenStore,
 };
-pub use table_rows::{Clock, SystemClock, WallTime};

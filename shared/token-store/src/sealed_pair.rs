@@ -121,7 +121,10 @@ impl SealedPair {
             (attribute::STATE, text(State::Active.as_str())),
             (attribute::EXPIRES_AT, number(self.expires_at)),
             (attribute::KEY_ID, text(&self.access_token.key_id)),
-            (attribute::ACCESS_TOKEN, blob(self.access_token.bytes.clone())),
+            (
+                attribute::ACCESS_TOKEN,
+                blob(self.access_token.bytes.clone()),
+            ),
         ];
         // A row whose token may outlive its time is never removed by the time.
         if address.ends_with_its_time() {

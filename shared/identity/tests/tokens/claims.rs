@@ -142,7 +142,7 @@ fn what_an_id_token_is_about_must_be_in_it() {
             assert_eq!(said, Err(TokenRefused::Claim(name)), "{name} {wrong}");
         }
     }
-    for name in ["nonce", "sid", "auth_app_id"] {
+    for name in ["nonce", "auth_app_id"] {
         let said = forge.id_token_saying(&with(claims(), name, json!(1)));
         assert_eq!(said, Err(TokenRefused::Claim(name)), "{name}");
     }

@@ -45,10 +45,12 @@ fn a_client_is_what_the_document_says() {
         "clientId": "shop", "appid": APP, "clientSecret": "sixteen-or-more-characters",
         "redirectUris": ["https://shop.example.com/callback?a=1", "com.example.shop:/callback"],
         "returnTo": ["https://shop.example.com", "http://127.0.0.1:8080/"],
+        "ssoFrom": ["shop"],
         "idTokenSeconds": 600, "sessionSeconds": 3600, "sessionMaxSeconds": 7200,
     }]);
     let document = read(&document);
     let client = document.client("shop").unwrap();
+    assert_eq!(client.sso_from, ["shop"]);
     assert_eq!(client.id, "shop");
     assert_eq!(client.app_id.as_deref(), Some(APP));
     assert!(client.is_secret(&"sixteen-or-more-characters".into()));
@@ -190,6 +192,8 @@ fn each_fault_is_said_with_its_place_and_never_with_its_value() {
     let long = format!("{CANARY}{}", "x".repeat(3000));
     for (pointer, value, field) in [
         ("/signing", json!(null), "signing"),
+        ("/clients/0/ssoFrom", json!(CANARY), "clients[0].ssoFrom"),
+        ("/clients/0/ssoFrom", json!([CANARY]), "clients[0].ssoFrom"),
         ("/signing", json!(CANARY), "signing"),
         ("/signing", json!({}), "signing"),
         ("/signing/a b", json!({}), "signing"),

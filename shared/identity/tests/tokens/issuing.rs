@@ -22,7 +22,6 @@ fn least(uid: &Uid) -> IdTokenClaims<'_> {
         openid: "o1",
         auth_app_id: None,
         nonce: None,
-        session: None,
         authenticated_at: WallTime::from_millis(NOON * 1000 - 1),
         life: Duration::from_secs(7200),
     }
@@ -35,7 +34,6 @@ fn an_id_token_says_what_it_was_given() {
     let claims = IdTokenClaims {
         auth_app_id: Some("2021000000000002"),
         nonce: Some("n-0S6_WzA2Mj"),
-        session: Some("family"),
         ..least(&uid)
     };
     let token = forge.issuer.id_token(&claims, now()).unwrap();
@@ -47,7 +45,6 @@ fn an_id_token_says_what_it_was_given() {
         openid: "o1".to_owned(),
         auth_app_id: Some("2021000000000002".to_owned()),
         nonce: Some("n-0S6_WzA2Mj".to_owned()),
-        session: Some("family".to_owned()),
         authenticated_at: WallTime::from_secs(NOON - 1),
         issued_at: now(),
         expires_at: now().plus(Duration::from_secs(7200)),

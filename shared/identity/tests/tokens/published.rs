@@ -46,7 +46,7 @@ fn the_discovery_document_names_what_there_is() {
             "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
             "code_challenge_methods_supported": ["S256"],
             "claims_supported": [
-                "iss", "sub", "aud", "exp", "iat", "auth_time", "jti", "nonce", "sid", "app_id", "openid",
+                "iss", "sub", "aud", "exp", "iat", "auth_time", "jti", "nonce", "app_id", "openid",
                 "auth_app_id", "name", "picture", "gender", "address",
             ],
             "request_uri_parameter_supported": false,

@@ -17,7 +17,6 @@ fn token(issuer: &Issuer, at: WallTime) -> SecretString {
         openid: "o1",
         auth_app_id: None,
         nonce: None,
-        session: None,
         authenticated_at: at,
         life: LIFE,
     };
