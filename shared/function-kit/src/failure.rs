@@ -239,6 +239,24 @@ impl Failure {
         Self::caused_by(Outcome::Internal, cause)
     }
 
+    /// A code that works once is spent, and what came of it could not be kept: that must not look like a success, and the same call
+    /// can never be made again. `may_pass` says whether the cause does by itself; `advice` then says how to come by a new code.
+    pub fn spent_in_vain(
+        may_pass: bool,
+        advice: &str,
+        cause: impl Into<Box<dyn Error + Send + Sync>>,
+    ) -> Self {
+        let outcome = if may_pass {
+            Outcome::TemporarilyUnavailable {
+                retry_after_seconds: 1,
+                advice: advice.to_owned(),
+            }
+        } else {
+            Outcome::Internal
+        };
+        Self::caused_by(outcome, cause).with_repeatable(false)
+    }
+
     /// The failure of `call`. Unlike the plain conversion it knows whether the call may be repeated.
     pub fn of_call(error: GatewayError, call: &Call) -> Self {
         let failure = Self::from(error);

@@ -16,13 +16,5 @@ pub fn identity_failure(error: IdentityError) -> Failure {
 
 /// The code was exchanged, but there is no account to log in to: that must not look like a login.
 pub fn exchanged_without_account(error: IdentityError, advice: &str) -> Failure {
-    let outcome = if error.is_transient() {
-        Outcome::TemporarilyUnavailable {
-            retry_after_seconds: 1,
-            advice: advice.to_owned(),
-        }
-    } else {
-        Outcome::Internal
-    };
-    Failure::caused_by(outcome, error).with_repeatable(false)
+    Failure::spent_in_vain(error.is_transient(), advice, error)
 }

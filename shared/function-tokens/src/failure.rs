@@ -23,15 +23,7 @@ pub fn store_failure(error: StoreError) -> Failure {
 /// An exchange succeeded, but its tokens are not kept: that must not look like a login or an authorisation. The code is spent, so
 /// `advice` says how to come by a new one.
 pub fn exchanged_but_not_kept(error: StoreError, advice: &str) -> Failure {
-    let outcome = if error.is_transient() {
-        Outcome::TemporarilyUnavailable {
-            retry_after_seconds: 1,
-            advice: advice.to_owned(),
-        }
-    } else {
-        Outcome::Internal
-    };
-    Failure::caused_by(outcome, error).with_repeatable(false)
+    Failure::spent_in_vain(error.is_transient(), advice, error)
 }
 
 #[cfg(test)]
