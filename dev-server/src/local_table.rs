@@ -4,18 +4,16 @@ use std::time::Duration;
 
 use aws_credential_types::Credentials;
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::{BehaviorVersion, Config, Region};
+use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use dynoxide::Database;
+use embedded_dynamodb::{EmbeddedDynamoDb, StartError, client_config};
 use function_tokens::{DueShards, Keyring, RefreshFunction, TokenKeys, Tokens};
 use identity::create_identity_table;
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use token_store::create_table;
-use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
 
 use crate::DevServerError;
 use crate::functions::{LocalTokens, REFRESH_TOKENS};
@@ -36,11 +34,11 @@ pub(crate) struct TableAddress {
 
 /// An embedded DynamoDB that speaks the real protocol on a loopback port, with both tables made. Ends when dropped.
 pub struct LocalTable {
+    dynamodb: EmbeddedDynamoDb,
     endpoint: String,
     client: Client,
     keys: String,
     refresh_keys: String,
-    serving: JoinHandle<()>,
 }
 
 impl LocalTable {
@@ -50,25 +48,15 @@ impl LocalTable {
     /// Names the file or the reason.
     pub async fn start(folder: Option<&Path>) -> Result<Self, DevServerError> {
         let failed = |error: &dyn std::fmt::Display| DevServerError::Table(error.to_string());
-        let database = match folder {
-            None => Database::memory(),
-            Some(folder) => {
-                std::fs::create_dir_all(folder).map_err(|source| DevServerError::Data {
-                    path: folder.into(),
-                    source,
-                })?;
-                Database::new(&folder.join("tables.sqlite").to_string_lossy())
-            }
+        let dynamodb = match folder {
+            None => EmbeddedDynamoDb::start().await,
+            Some(folder) => EmbeddedDynamoDb::start_in(folder).await,
         }
-        .map_err(|error| failed(&error))?;
-        let listener = TcpListener::bind("127.0.0.1:0")
-            .await
-            .map_err(|error| failed(&error))?;
-        let endpoint = format!(
-            "http://{}",
-            listener.local_addr().map_err(|error| failed(&error))?
-        );
-        let serving = tokio::spawn(dynoxide::server::serve_on(listener, database));
+        .map_err(|error| match error {
+            StartError::Folder { path, source } => DevServerError::Data { path, source },
+            error => failed(&error),
+        })?;
+        let endpoint = dynamodb.endpoint();
         let client = client(&endpoint);
         create_table(&client, TOKEN_TABLE)
             .await
@@ -78,11 +66,11 @@ impl LocalTable {
             .map_err(|error| failed(&error))?;
         let keys_of = |file| keys(folder, file);
         Ok(Self {
+            dynamodb,
             endpoint,
             client,
             keys: keys_of("token-keys.json")?,
             refresh_keys: keys_of("refresh-token-keys.json")?,
-            serving,
         })
     }
 
@@ -116,7 +104,7 @@ impl LocalTable {
 
     /// Takes the table away, as an outage does: from now on nothing answers at its endpoint.
     pub fn stop(&self) {
-        self.serving.abort();
+        self.dynamodb.stop();
     }
 
     /// The tokens in it, for functions that keep them and for functions that only read them and have them refreshed by the
@@ -135,33 +123,18 @@ impl LocalTable {
     }
 }
 
-impl Drop for LocalTable {
-    fn drop(&mut self) {
-        self.serving.abort();
-    }
-}
-
 /// A client of the table that a development server has there.
 pub(crate) fn client(endpoint: &str) -> Client {
-    let config = Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new("local"))
-        .credentials_provider(Credentials::from_keys("local", "local", None))
-        .endpoint_url(endpoint)
-        .timeout_config(
-            aws_sdk_dynamodb::config::timeout::TimeoutConfig::builder()
-                .operation_timeout(Duration::from_secs(4))
-                .build(),
-        )
-        .build();
-    Client::from_conf(config)
+    let patience = TimeoutConfig::builder().operation_timeout(Duration::from_secs(4));
+    let config = client_config(endpoint).timeout_config(patience.build());
+    Client::from_conf(config.build())
 }
 
 /// A client of the Invoke API of a development server.
 pub(crate) fn lambda_client(invoke_api: SocketAddr) -> aws_sdk_lambda::Client {
     let config = aws_sdk_lambda::Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new("local"))
+        .behavior_version(aws_sdk_lambda::config::BehaviorVersion::latest())
+        .region(aws_sdk_lambda::config::Region::new("local"))
         .credentials_provider(Credentials::from_keys("local", "local", None))
         .endpoint_url(format!("http://{invoke_api}"))
         .build();

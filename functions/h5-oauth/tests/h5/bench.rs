@@ -1,7 +1,6 @@
 //! The function over the simulated gateway and empty tables, a clock that can be moved on, and people with browsers.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, SystemTime};
@@ -9,10 +8,9 @@ use std::time::{Duration, SystemTime};
 use alipay_gateway::{Clock, Deadline, Gateway};
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::rsa::{KeyPair, KeySize};
-use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use embedded_dynamodb::EmbeddedDynamoDb;
 use function_kit::{Alipay, Apps, Handler, HttpService, Invocation};
 use function_logins::{LoginDocument, Logins};
 use function_tokens::{DueShards, Keyring, TokenKeys, Tokens};
@@ -20,7 +18,7 @@ use h5_oauth::H5Oauth;
 use serde_json::{Value, json};
 use simulator::{AppOptions, CodeOptions, SimulatedApp, Simulator};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use url::{Url, form_urlencoded};
 
 pub const ISSUER: &str = "https://login.example.com";
@@ -65,7 +63,7 @@ pub struct Bench {
     pub tokens: Tokens,
     pub alipay: Alipay,
     service: HttpService<H5Oauth>,
-    client: Client,
+    dynamodb: EmbeddedDynamoDb,
     /// How long an invocation may take.
     pub patience: Duration,
 }
@@ -93,7 +91,8 @@ impl Bench {
         let gateway = Gateway::new(Arc::new(SystemTime::now)).unwrap();
         let alipay = Alipay::new(gateway, apps, clock.clock(), false);
 
-        let client = client_at(embedded_dynamodb().await);
+        let dynamodb = EmbeddedDynamoDb::start().await.unwrap();
+        let client = dynamodb.client();
         token_store::create_table(&client, TOKEN_TABLE)
             .await
             .unwrap();
@@ -101,14 +100,14 @@ impl Bench {
             .await
             .unwrap();
         let keys = TokenKeys::for_keeping(keyring('A'), keyring('B'));
-        let tokens = Tokens::keeping(client.clone(), TOKEN_TABLE, keys, DueShards::default());
+        let tokens = Tokens::keeping(client, TOKEN_TABLE, keys, DueShards::default());
         let clients = json!([
             {"clientId": CLIENT, "appid": app.app_id, "returnTo": [RETURN_TO, "https://shop.example.com/welcome?shop=7"]},
             {"clientId": "other-shop", "appid": app.app_id, "returnTo": ["https://other-shop.example.com"]},
             {"clientId": "closed", "appid": app.app_id, "returnTo": ["https://closed.example.com"], "disabled": true},
             {"clientId": "tea", "appid": other_app.app_id, "returnTo": ["https://tea.example.com/"]},
         ]);
-        let logins = logins(&client, &clients);
+        let logins = logins(&dynamodb, &clients);
         Self {
             service: HttpService::new(H5Oauth::new(alipay.clone(), tokens.clone(), logins.clone())),
             simulator,
@@ -118,14 +117,14 @@ impl Bench {
             logins,
             tokens,
             alipay,
-            client,
+            dynamodb,
             patience: Duration::from_secs(20),
         }
     }
 
     /// Another process of the function, started with other clients in its document.
     pub fn restarted_with(&mut self, clients: &Value) {
-        self.logins = logins(&self.client, clients);
+        self.logins = logins(&self.dynamodb, clients);
         self.service = HttpService::new(H5Oauth::new(
             self.alipay.clone(),
             self.tokens.clone(),
@@ -357,7 +356,7 @@ fn entry(simulator: &Simulator, app: &SimulatedApp) -> Value {
     })
 }
 
-fn logins(client: &Client, clients: &Value) -> Logins {
+fn logins(dynamodb: &EmbeddedDynamoDb, clients: &Value) -> Logins {
     static SIGNING_KEY: LazyLock<String> = LazyLock::new(|| {
         let key = KeyPair::generate(KeySize::Rsa2048).unwrap();
         let der: Pkcs8V1Der<'_> = key.as_der().unwrap();
@@ -369,7 +368,7 @@ fn logins(client: &Client, clients: &Value) -> Logins {
         "clients": clients,
     });
     let document = LoginDocument::from_json(&document.to_string().into()).unwrap();
-    Logins::new(client.clone(), IDENTITY_TABLE, document, ISSUER).unwrap()
+    Logins::new(dynamodb.client(), IDENTITY_TABLE, document, ISSUER).unwrap()
 }
 
 /// A keyring of one key, whose bytes are told by `letter`.
@@ -379,22 +378,4 @@ fn keyring(letter: char) -> Keyring {
         letter.to_string().repeat(42) + "A"
     );
     Keyring::from_json(&document.into()).unwrap()
-}
-
-async fn embedded_dynamodb() -> SocketAddr {
-    let database = dynoxide::Database::memory().unwrap();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(dynoxide::server::serve_on(listener, database));
-    address
-}
-
-fn client_at(endpoint: SocketAddr) -> Client {
-    let config = aws_sdk_dynamodb::Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new("eu-central-1"))
-        .credentials_provider(Credentials::from_keys("local", "local", None))
-        .endpoint_url(format!("http://{endpoint}"))
-        .build();
-    Client::from_conf(config)
 }

@@ -8,15 +8,14 @@ use std::time::{Duration, SystemTime};
 use alipay_gateway::methods::{UserGrant, exchange_code, user_grant};
 use alipay_gateway::{Clock, Deadline, Gateway};
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::retry::RetryConfig;
-use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
+use embedded_dynamodb::{EmbeddedDynamoDb, Fault, client_at};
 use function_kit::{Alipay, Apps, Handler, Invocation};
 use function_tokens::{DueShards, Keyring, TokenKey, TokenKeys, TokenKind, Tokens};
 use refresh_tokens::{RefreshTokens, Settings};
 use serde_json::{Value, json};
 use simulator::{AppOptions, CodeOptions, SimulatedApp, Simulator};
 use token_store::{Grant, WallTime};
-use tokio::net::{TcpListener, TcpSocket};
+use tokio::net::TcpSocket;
 
 use crate::sqs::{REFRESH_QUEUE, RESCUE_QUEUE, Sqs};
 
@@ -27,6 +26,12 @@ pub const UNKNOWN_APP: &str = "2021000000000999";
 pub const LIFE: Duration = Duration::from_secs(3600);
 /// As long as the function may run.
 const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What a table answers that is written to too much.
+pub const THROTTLED: Fault = Fault::Answer {
+    status: 400,
+    code: "ProvisionedThroughputExceededException",
+};
 
 /// The wall clock, which a test may move on.
 #[derive(Clone, Default)]
@@ -50,12 +55,13 @@ pub struct Bench {
     pub endpoint: SocketAddr,
     client: Client,
     clock: MovableClock,
+    _dynamodb: EmbeddedDynamoDb,
 }
 
 impl Bench {
     pub async fn new() -> Self {
-        let endpoint = embedded_dynamodb().await;
-        let client = client_at(endpoint);
+        let dynamodb = EmbeddedDynamoDb::start().await.unwrap();
+        let client = dynamodb.client();
         token_store::create_table(&client, TABLE).await.unwrap();
         let simulator = Simulator::start().await.unwrap();
         let app = simulator.add_app(AppOptions::default());
@@ -73,9 +79,10 @@ impl Bench {
             alipay: Alipay::new(gateway, apps, clock.clock(), false),
             simulator,
             app,
-            endpoint,
+            endpoint: dynamodb.address(),
             client,
             clock,
+            _dynamodb: dynamodb,
         }
     }
 
@@ -324,27 +331,4 @@ fn tokens_over(client: Client, shards: &str) -> Tokens {
     let keys = TokenKeys::for_keeping(keyring("A"), keyring("B"));
     let shards: DueShards = shards.parse().unwrap();
     Tokens::keeping(client, TABLE, keys, shards)
-}
-
-async fn embedded_dynamodb() -> SocketAddr {
-    let database = dynoxide::Database::memory().unwrap();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(dynoxide::server::serve_on(listener, database));
-    address
-}
-
-fn client_at(endpoint: SocketAddr) -> Client {
-    let config = aws_sdk_dynamodb::Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new("eu-central-1"))
-        .credentials_provider(Credentials::from_keys("local", "local", None))
-        .endpoint_url(format!("http://{endpoint}"))
-        .retry_config(
-            RetryConfig::standard()
-                .with_max_attempts(2)
-                .with_initial_backoff(Duration::from_millis(10)),
-        )
-        .build();
-    Client::from_conf(config)
 }

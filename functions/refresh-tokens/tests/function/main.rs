@@ -7,7 +7,6 @@
 )]
 
 mod bench;
-mod dynamodb_proxy;
 mod events;
 mod http;
 mod queue;

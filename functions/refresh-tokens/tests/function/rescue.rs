@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use embedded_dynamodb::Proxy;
 use refresh_tokens::Settings;
 use serde_json::{Value, json};
 
-use crate::bench::{Bench, due, given_back, records, user_id};
-use crate::dynamodb_proxy::Proxy;
+use crate::bench::{Bench, THROTTLED, due, given_back, records, user_id};
 use crate::sqs::{REFRESH_QUEUE, RESCUE_QUEUE, Sqs};
 
 /// Logins so long ago are due, whatever their jitter.
@@ -30,11 +30,11 @@ fn spellings(secret: &str) -> Vec<String> {
 async fn a_pair_that_the_table_does_not_take_comes_into_it_by_the_rescue_queue_and_stays_sealed() {
     let bench = Bench::new().await;
     let sqs = Sqs::start().await;
-    let proxy = Proxy::before(bench.endpoint).await;
+    let proxy = Proxy::before(bench.endpoint).await.unwrap();
     let function = bench.with_queues_through(&sqs, proxy.address);
     bench.log_in_ago(1, DUE).await;
     // The lease passes.
-    proxy.throttle_updates_after(1);
+    proxy.arm_after(1, "UpdateItem", THROTTLED, usize::MAX);
     let batch = records(&[due(&bench.row(1))]);
     let answer = bench.invoke(&function, &batch).await;
     assert_eq!(given_back(&answer), [""; 0], "it is in the other queue");
@@ -62,7 +62,7 @@ async fn a_pair_that_the_table_does_not_take_comes_into_it_by_the_rescue_queue_a
     let rescue = records(&messages);
     let answer = bench.invoke(&function, &rescue).await;
     assert_eq!(given_back(&answer), ["m0"]);
-    proxy.pass();
+    proxy.disarm();
     for _ in 0..2 {
         let answer = bench.invoke(&function, &rescue).await;
         assert_eq!(given_back(&answer), [""; 0], "also of a second delivery");
@@ -81,13 +81,13 @@ async fn a_pair_that_the_table_does_not_take_comes_into_it_by_the_rescue_queue_a
 async fn a_rescued_pair_that_a_login_overtook_changes_nothing() {
     let bench = Bench::new().await;
     let sqs = Sqs::start().await;
-    let proxy = Proxy::before(bench.endpoint).await;
+    let proxy = Proxy::before(bench.endpoint).await.unwrap();
     let function = bench.with_queues_through(&sqs, proxy.address);
     bench.log_in_ago(1, DUE).await;
-    proxy.throttle_updates_after(1);
+    proxy.arm_after(1, "UpdateItem", THROTTLED, usize::MAX);
     let batch = records(&[due(&bench.row(1))]);
     bench.invoke(&function, &batch).await;
-    proxy.pass();
+    proxy.disarm();
     bench.log_in_ago(1, Duration::ZERO).await;
     let login = bench.stored(&bench.row(1)).await;
     let rescue = records(&sqs.take(RESCUE_QUEUE));
@@ -100,12 +100,12 @@ async fn a_rescued_pair_that_a_login_overtook_changes_nothing() {
 async fn without_a_rescue_queue_the_message_is_given_back() {
     let bench = Bench::new().await;
     let sqs = Sqs::start().await;
-    let proxy = Proxy::before(bench.endpoint).await;
+    let proxy = Proxy::before(bench.endpoint).await.unwrap();
     let refresh = Some(REFRESH_QUEUE.to_owned());
     let settings = Settings::default().with_queues(&sqs.client(), refresh, None);
     let function = bench.function(bench.tokens_through(proxy.address), settings);
     bench.log_in_ago(1, DUE).await;
-    proxy.throttle_updates_after(1);
+    proxy.arm_after(1, "UpdateItem", THROTTLED, usize::MAX);
     let batch = records(&[due(&bench.row(1))]);
     let answer = bench.invoke(&function, &batch).await;
     assert_eq!(given_back(&answer), ["m0"]);

@@ -3,13 +3,13 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use embedded_dynamodb::Proxy;
 use secrecy::ExposeSecret;
 use serde_json::json;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use crate::bench::{Bench, due, records, user_id};
-use crate::dynamodb_proxy::Proxy;
+use crate::bench::{Bench, THROTTLED, due, records, user_id};
 use crate::sqs::{REFRESH_QUEUE, RESCUE_QUEUE, Sqs};
 
 /// Logins so long ago are due, whatever their jitter.
@@ -61,7 +61,7 @@ async fn log_everything() {
         .set_default();
     let bench = Bench::new().await;
     let sqs = Sqs::start().await;
-    let proxy = Proxy::before(bench.endpoint).await;
+    let proxy = Proxy::before(bench.endpoint).await.unwrap();
     let function = bench.with_queues_through(&sqs, proxy.address);
     let mut secrets = Vec::new();
     for user in 0..4 {
@@ -78,10 +78,10 @@ async fn log_everything() {
     bench.invoke(&function, &by_hand).await;
     let fine = [due(&bench.row(0)), due(&bench.row(2))];
     bench.invoke(&function, &records(&fine)).await;
-    proxy.throttle_updates_after(1);
+    proxy.arm_after(1, "UpdateItem", THROTTLED, usize::MAX);
     let unlucky = [due(&bench.row(3)), "{\"canary\":1}".to_owned()];
     bench.invoke(&function, &records(&unlucky)).await;
-    proxy.pass();
+    proxy.disarm();
     let rescued = sqs.take(RESCUE_QUEUE);
     assert_eq!(rescued.len(), 1);
     bench.invoke(&function, &records(&rescued)).await;

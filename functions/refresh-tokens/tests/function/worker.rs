@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use embedded_dynamodb::Proxy;
 use serde_json::json;
 
-use crate::bench::{Bench, LIFE, UNKNOWN_APP, due, given_back, nobody, records, row_of};
-use crate::dynamodb_proxy::Proxy;
+use crate::bench::{Bench, LIFE, THROTTLED, UNKNOWN_APP, due, given_back, nobody, records, row_of};
 use crate::sqs::{RESCUE_QUEUE, Sqs};
 
 /// Logins so long ago are due, whatever their jitter.
@@ -105,16 +105,16 @@ async fn with_the_table_down_every_message_is_given_back() {
 async fn a_pair_whose_due_time_was_not_noted_is_put_right_by_the_next_sweep_without_a_call() {
     let bench = Bench::new().await;
     let sqs = Sqs::start().await;
-    let proxy = Proxy::before(bench.endpoint).await;
+    let proxy = Proxy::before(bench.endpoint).await.unwrap();
     let function = bench.with_queues_through(&sqs, proxy.address);
     bench.log_in_ago(1, DUE).await;
     // The lease and the commit pass.
-    proxy.throttle_updates_after(2);
+    proxy.arm_after(2, "UpdateItem", THROTTLED, usize::MAX);
     let message = [due(&bench.row(1))];
     let answer = bench.invoke(&function, &records(&message)).await;
     assert_eq!(given_back(&answer), [""; 0]);
     assert_eq!(bench.generation(&bench.row(1)).await, 2);
-    proxy.pass();
+    proxy.disarm();
     let swept = bench.sweep(&bench.alone()).await;
     assert_eq!(swept["refreshed"], json!({"fresh": 1}), "{swept}");
     assert_eq!(bench.sweep(&bench.alone()).await["due"], 0);

@@ -9,15 +9,15 @@ use alipay_gateway::{Deadline, Gateway};
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::rsa::{KeyPair, KeySize};
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use embedded_dynamodb::{EmbeddedDynamoDb, client_at};
 use function_kit::{Alipay, Apps, Caller, Failure, Invocation, Request};
 use function_logins::{LoggedIn, LoginDocument, Logins};
 use function_tokens::{DueShards, Keyring, TokenKeys, Tokens};
 use serde_json::{Value, json};
 use simulator::{AppOptions, CodeOptions, SimulatedApp, Simulator};
-use tokio::net::{TcpListener, TcpSocket};
+use tokio::net::TcpSocket;
 
 pub const ISSUER: &str = "https://login.example.com";
 pub const USER: &str = "2088000000000001";
@@ -35,6 +35,7 @@ pub struct Bench {
     pub logins: Logins,
     identities: Client,
     nowhere: Client,
+    _dynamodb: EmbeddedDynamoDb,
     _held: TcpSocket,
 }
 
@@ -47,7 +48,8 @@ impl Bench {
         let apps = Apps::from_document(&apps.to_string().into(), None).unwrap();
         let gateway = Gateway::new(Arc::new(SystemTime::now)).unwrap();
 
-        let client = client_at(embedded_dynamodb().await);
+        let dynamodb = EmbeddedDynamoDb::start().await.unwrap();
+        let client = dynamodb.client();
         token_store::create_table(&client, TOKEN_TABLE)
             .await
             .unwrap();
@@ -66,6 +68,7 @@ impl Bench {
             other_app,
             nowhere: client_at(held.local_addr().unwrap()),
             identities: client,
+            _dynamodb: dynamodb,
             _held: held,
         }
     }
@@ -181,22 +184,4 @@ fn keyring(letter: char) -> Keyring {
     let key = letter.to_string().repeat(42);
     let document = format!(r#"{{"active":"2026-11","keys":{{"2026-11":"{key}A="}}}}"#);
     Keyring::from_json(&document.into()).unwrap()
-}
-
-async fn embedded_dynamodb() -> SocketAddr {
-    let database = dynoxide::Database::memory().unwrap();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(dynoxide::server::serve_on(listener, database));
-    address
-}
-
-fn client_at(endpoint: SocketAddr) -> Client {
-    let config = aws_sdk_dynamodb::Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new("eu-central-1"))
-        .credentials_provider(Credentials::from_keys("local", "local", None))
-        .endpoint_url(format!("http://{endpoint}"))
-        .build();
-    Client::from_conf(config)
 }

@@ -8,9 +8,7 @@ use std::time::{Duration, SystemTime};
 use alipay_gateway::methods::{UserGrant, exchange_code, user_grant};
 use alipay_gateway::{Clock, Deadline, Gateway};
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::retry::RetryConfig;
-use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
-use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
+use embedded_dynamodb::{EmbeddedDynamoDb, client_at};
 use function_kit::{
     Alipay, Apps, Caller, Failure, Function, Handler, Invocation, Outcome, Service, Success,
 };
@@ -21,7 +19,7 @@ use function_tokens::{
 use serde_json::json;
 use simulator::{AppOptions, CodeOptions, SimulatedApp, Simulator};
 use token_store::NoRescueQueue;
-use tokio::net::{TcpListener, TcpSocket};
+use tokio::net::TcpSocket;
 use tokio::sync::oneshot;
 
 use crate::lambda::Lambda;
@@ -56,6 +54,7 @@ pub struct Bench {
     pub tokens: Tokens,
     pub clock: MovableClock,
     client: Client,
+    _dynamodb: Option<EmbeddedDynamoDb>,
     _held: Option<TcpSocket>,
 }
 
@@ -65,9 +64,13 @@ impl Bench {
     }
 
     pub async fn with_app(options: AppOptions) -> Self {
-        let client = client_at(embedded_dynamodb().await);
+        let dynamodb = EmbeddedDynamoDb::start().await.unwrap();
+        let client = dynamodb.client();
         token_store::create_table(&client, TABLE).await.unwrap();
-        Self::over(client, options).await
+        Self {
+            _dynamodb: Some(dynamodb),
+            ..Self::over(client, options).await
+        }
     }
 
     /// With a table that nobody serves.
@@ -103,6 +106,7 @@ impl Bench {
             app,
             clock,
             client,
+            _dynamodb: None,
             _held: None,
         }
     }
@@ -238,33 +242,4 @@ fn keyring(letter: char) -> Keyring {
         letter.to_string().repeat(42) + "A"
     );
     Keyring::from_json(&document.into()).unwrap()
-}
-
-async fn embedded_dynamodb() -> SocketAddr {
-    let database = dynoxide::Database::memory().unwrap();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(dynoxide::server::serve_on(listener, database));
-    address
-}
-
-fn client_at(endpoint: SocketAddr) -> Client {
-    let config = aws_sdk_dynamodb::Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new("eu-central-1"))
-        .credentials_provider(Credentials::from_keys("local", "local", None))
-        .endpoint_url(format!("http://{endpoint}"))
-        .retry_config(
-            RetryConfig::standard()
-                .with_max_attempts(2)
-                .with_initial_backoff(Duration::from_millis(10)),
-        )
-        .timeout_config(
-            TimeoutConfig::builder()
-                .connect_timeout(Duration::from_secs(5))
-                .operation_attempt_timeout(Duration::from_secs(30))
-                .build(),
-        )
-        .build();
-    Client::from_conf(config)
 }

@@ -11,6 +11,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use embedded_dynamodb::{Fault, Proxy};
 use identity::{
     Account, Accounts, IdentityError, LinkedOpenIds, OpenIdOfUser, Person, Refusal, Uid, Union,
 };
@@ -19,7 +20,6 @@ use table_rows::WallTime;
 
 use crate::bench::{Bench, Item, START, after, text};
 use crate::logs::Logs;
-use crate::proxy::{Fault, Proxy};
 
 const APP: &str = "2021000000000001";
 const OTHER_APP: &str = "2021000000000002";
@@ -246,7 +246,7 @@ async fn an_account_with_more_aliases_than_a_transaction_takes_is_merged_in_seve
     }
 
     // Two of the three transactions, and the process dies.
-    let proxy = Proxy::before(bench.endpoint).await;
+    let proxy = Proxy::before(bench.endpoint).await.unwrap();
     let accounts = Accounts::new(bench.table_through(proxy.address));
     proxy.arm_after(2, "TransactWriteItems", Fault::LoseRequest, 100);
     let outcome = accounts.account_of(&BY_BOTH, after(2)).await;
@@ -623,7 +623,7 @@ async fn sixteen_logins_at_once_merge_two_accounts_once() {
 #[tokio::test]
 async fn a_first_login_whose_reply_was_lost_makes_one_account() {
     let bench = Bench::new().await;
-    let proxy = Proxy::before(bench.endpoint).await;
+    let proxy = Proxy::before(bench.endpoint).await.unwrap();
     let accounts = Accounts::new(bench.table_through(proxy.address));
     proxy.arm("TransactWriteItems", Fault::LoseReply, 1);
     let account = accounts.account_of(&BY_BOTH, START).await.unwrap();
@@ -637,7 +637,7 @@ async fn a_first_login_whose_reply_was_lost_makes_one_account() {
 async fn a_first_login_that_learns_nothing_of_its_write_is_unavailable_and_the_next_finds_the_account()
  {
     let bench = Bench::new().await;
-    let proxy = Proxy::before(bench.endpoint).await;
+    let proxy = Proxy::before(bench.endpoint).await.unwrap();
     let accounts = Accounts::new(bench.table_through(proxy.address));
     proxy.arm("TransactWriteItems", Fault::LoseReply, 3);
     let error = accounts.account_of(&BY_BOTH, START).await.unwrap_err();
@@ -661,7 +661,7 @@ async fn a_step_is_done_wholly_or_not_at_all() {
                 bench.arrives(person, after(i as u64)).await;
             }
             let untouched = sorted(bench.items().await);
-            let proxy = Proxy::before(bench.endpoint).await;
+            let proxy = Proxy::before(bench.endpoint).await.unwrap();
             let accounts = Accounts::new(bench.table_through(proxy.address));
             proxy.arm("TransactWriteItems", fault, 3);
             assert!(

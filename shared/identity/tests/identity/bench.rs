@@ -5,13 +5,10 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::retry::RetryConfig;
-use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
-use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_dynamodb::types::AttributeValue;
+use embedded_dynamodb::{EmbeddedDynamoDb, client_at};
 use identity::{IdentityTable, create_identity_table};
 use table_rows::WallTime;
-use tokio::net::TcpListener;
 
 pub type Item = HashMap<String, AttributeValue>;
 
@@ -28,18 +25,20 @@ pub struct Bench {
     pub client: Client,
     pub name: String,
     pub endpoint: SocketAddr,
+    _dynamodb: EmbeddedDynamoDb,
 }
 
 impl Bench {
     pub async fn new() -> Self {
-        let endpoint = embedded_dynamodb().await;
-        let client = client_at(endpoint);
+        let dynamodb = EmbeddedDynamoDb::start().await.unwrap();
+        let client = dynamodb.client();
         let name = format!("identity-{}", uuid::Uuid::new_v4());
         create_identity_table(&client, &name).await.unwrap();
         Self {
             client,
             name,
-            endpoint,
+            endpoint: dynamodb.address(),
+            _dynamodb: dynamodb,
         }
     }
 
@@ -87,36 +86,6 @@ impl Bench {
             .await
             .unwrap();
     }
-}
-
-/// Starts an embedded DynamoDB that lives as long as the test's runtime.
-async fn embedded_dynamodb() -> SocketAddr {
-    let database = dynoxide::Database::memory().unwrap();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(dynoxide::server::serve_on(listener, database));
-    address
-}
-
-pub fn client_at(endpoint: SocketAddr) -> Client {
-    let config = aws_sdk_dynamodb::Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new("eu-central-1"))
-        .credentials_provider(Credentials::from_keys("test", "test", None))
-        .endpoint_url(format!("http://{endpoint}"))
-        .retry_config(
-            RetryConfig::standard()
-                .with_max_attempts(3)
-                .with_initial_backoff(Duration::from_millis(10)),
-        )
-        .timeout_config(
-            TimeoutConfig::builder()
-                .connect_timeout(Duration::from_secs(5))
-                .operation_attempt_timeout(Duration::from_secs(30))
-                .build(),
-        )
-        .build();
-    Client::from_conf(config)
 }
 
 /// A text or number of a row, or nothing.

@@ -10,5 +10,4 @@ mod accounts;
 mod bench;
 mod logs;
 mod one_time;
-mod proxy;
 mod sessions;

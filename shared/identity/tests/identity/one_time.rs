@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use embedded_dynamodb::{Fault, Proxy};
 use identity::{IdentityError, OneTime, Purpose, Refusal};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
 use crate::bench::{Bench, START, after, text};
 use crate::logs::Logs;
-use crate::proxy::{Fault, Proxy};
 
 const PURPOSES: [Purpose; 6] = [
     Purpose::SsoTicket,
@@ -151,7 +151,7 @@ async fn a_value_of_another_purpose_is_unknown() {
 #[tokio::test]
 async fn what_was_never_issued_costs_one_request_and_leaves_nothing() {
     let bench = Bench::new().await;
-    let proxy = Proxy::before(bench.endpoint).await;
+    let proxy = Proxy::before(bench.endpoint).await.unwrap();
     let values = OneTime::new(bench.table_through(proxy.address));
     let issued = issue(&values, Purpose::OidcState).await;
     let issued = issued.expose_secret();
@@ -207,7 +207,7 @@ async fn of_sixty_four_at_once_one_gets_the_value() {
 #[tokio::test]
 async fn a_redemption_whose_reply_was_lost_is_recognised_as_its_own() {
     let bench = Bench::new().await;
-    let proxy = Proxy::before(bench.endpoint).await;
+    let proxy = Proxy::before(bench.endpoint).await.unwrap();
     let values = OneTime::new(bench.table_through(proxy.address));
     let issued = issue(&values, Purpose::SsoTicket).await;
     proxy.arm("UpdateItem", Fault::LoseReply, 1);
@@ -222,7 +222,7 @@ async fn a_redemption_whose_reply_was_lost_is_recognised_as_its_own() {
 #[tokio::test]
 async fn a_redemption_that_was_never_answered_has_spent_the_value() {
     let bench = Bench::new().await;
-    let proxy = Proxy::before(bench.endpoint).await;
+    let proxy = Proxy::before(bench.endpoint).await.unwrap();
     let values = OneTime::new(bench.table_through(proxy.address));
     let issued = issue(&values, Purpose::H5State).await;
     proxy.arm("UpdateItem", Fault::LoseReply, 3);
@@ -235,7 +235,7 @@ async fn a_redemption_that_was_never_answered_has_spent_the_value() {
 #[tokio::test]
 async fn an_issue_whose_reply_was_lost_gives_a_value_that_is_good_once() {
     let bench = Bench::new().await;
-    let proxy = Proxy::before(bench.endpoint).await;
+    let proxy = Proxy::before(bench.endpoint).await.unwrap();
     let values = OneTime::new(bench.table_through(proxy.address));
     proxy.arm("PutItem", Fault::LoseReply, 1);
     let issued = issue(&values, Purpose::LoginTarget).await;
@@ -251,7 +251,7 @@ async fn an_issue_whose_reply_was_lost_gives_a_value_that_is_good_once() {
 #[tokio::test]
 async fn an_issue_that_arrives_late_does_not_make_a_spent_value_good_again() {
     let bench = Bench::new().await;
-    let proxy = Proxy::before(bench.endpoint).await;
+    let proxy = Proxy::before(bench.endpoint).await.unwrap();
     let values = OneTime::new(bench.table_through(proxy.address));
     proxy.arm("PutItem", Fault::DelayRequest, 1);
     let issued = issue(&values, Purpose::AuthorizationCode).await;
@@ -431,7 +431,7 @@ async fn of_many_who_use_a_nonce_at_once_one_does() {
 #[tokio::test]
 async fn a_nonce_whose_reply_was_lost_is_used_by_the_one_who_sent_it() {
     let bench = Bench::new().await;
-    let proxy = Proxy::before(bench.endpoint).await;
+    let proxy = Proxy::before(bench.endpoint).await.unwrap();
     let values = OneTime::new(bench.table_through(proxy.address));
     proxy.arm("PutItem", Fault::LoseReply, 1);
     use_nonce(&values, "token", "1a2", 0).await.unwrap();

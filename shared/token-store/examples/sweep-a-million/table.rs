@@ -3,14 +3,14 @@
 use std::sync::{Arc, Mutex};
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::{BehaviorVersion, Config, Credentials, Region};
 use aws_smithy_runtime_api::client::http::{
     HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn,
 };
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::body::SdkBody;
-use dynoxide::{Database, DynoxideError, ImportOptions, Item};
+use embedded_dynamodb::client_config;
+use embedded_dynamodb::dynoxide::{Database, DynoxideError, ImportOptions, Item};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -43,16 +43,10 @@ impl Table {
 
     pub fn client(&self) -> Client {
         let table = self.clone();
-        let config = Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new("eu-central-1"))
-            .credentials_provider(Credentials::from_keys("test", "test", None))
-            .endpoint_url("http://localhost")
-            .http_client(http_client_fn(move |_, _| {
-                SharedHttpConnector::new(table.clone())
-            }))
-            .build();
-        Client::from_conf(config)
+        let config = client_config("http://localhost").http_client(http_client_fn(move |_, _| {
+            SharedHttpConnector::new(table.clone())
+        }));
+        Client::from_conf(config.build())
     }
 
     /// From now on, what is put is imported in large parts and without conditions.

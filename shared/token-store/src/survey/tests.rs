@@ -1,6 +1,5 @@
-use aws_sdk_dynamodb::config::{BehaviorVersion, Config, Credentials, Region};
+use embedded_dynamodb::EmbeddedDynamoDb;
 use secrecy::SecretString;
-use tokio::net::TcpListener;
 
 use super::*;
 use crate::due::DueShards;
@@ -18,21 +17,13 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 struct Bench {
     client: Client,
     store: TokenStore,
+    _dynamodb: EmbeddedDynamoDb,
 }
 
 impl Bench {
     async fn new() -> Self {
-        let database = dynoxide::Database::memory().unwrap();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        tokio::spawn(dynoxide::server::serve_on(listener, database));
-        let config = Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new("local"))
-            .credentials_provider(Credentials::new("local", "local", None, None, "test"))
-            .endpoint_url(format!("http://{address}"))
-            .build();
-        let client = Client::from_conf(config);
+        let dynamodb = EmbeddedDynamoDb::start().await.unwrap();
+        let client = dynamodb.client();
         create_table(&client, TABLE).await.unwrap();
         let keyring = |letter: &str| {
             let document = format!(
@@ -43,7 +34,11 @@ impl Bench {
         };
         let keys = TokenKeys::for_keeping(keyring("A"), keyring("B"));
         let store = TokenStore::new(client.clone(), TABLE, keys, DueShards::default());
-        Self { client, store }
+        Self {
+            client,
+            store,
+            _dynamodb: dynamodb,
+        }
     }
 
     /// A login at [`START`] whose access token lives for `life`.

@@ -7,16 +7,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
-use aws_sdk_dynamodb::config::{BehaviorVersion, Config, Credentials, Region};
-use dynoxide::actions::delete_item::DeleteItemRequest;
-use dynoxide::actions::get_item::GetItemRequest;
-use dynoxide::{AttributeValue, Database};
+use embedded_dynamodb::dynoxide::AttributeValue;
+use embedded_dynamodb::dynoxide::actions::delete_item::DeleteItemRequest;
+use embedded_dynamodb::dynoxide::actions::get_item::GetItemRequest;
+use embedded_dynamodb::{EmbeddedDynamoDb, client_config};
 use token_store::{
     AccessToken, Because, Clock, DueRow, Keyring, RefreshOutcome, Renewal, StoreError, TokenKey,
     TokenKeys, TokenKind, TokenStore, WallTime, create_table,
 };
-use tokio::net::TcpListener;
 
 use crate::wrong::Behaviour;
 
@@ -48,7 +46,7 @@ impl Clock for ManualClock {
 
 pub struct Bench {
     pub endpoint: SocketAddr,
-    database: Database,
+    dynamodb: EmbeddedDynamoDb,
     client: Client,
     workers: Vec<(Client, Behaviour)>,
 }
@@ -56,10 +54,8 @@ pub struct Bench {
 impl Bench {
     pub async fn new() -> Self {
         crate::points::watch();
-        let database = Database::memory().unwrap();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let endpoint = listener.local_addr().unwrap();
-        tokio::spawn(dynoxide::server::serve_on(listener, database.clone()));
+        let dynamodb = EmbeddedDynamoDb::start().await.unwrap();
+        let endpoint = dynamodb.address();
         let client = client_at(endpoint, &Behaviour::default());
         create_table(&client, TABLE).await.unwrap();
         let worker = || {
@@ -68,7 +64,7 @@ impl Bench {
         };
         Self {
             endpoint,
-            database,
+            dynamodb,
             client,
             workers: (0..WORKERS).map(|_| worker()).collect(),
         }
@@ -97,7 +93,8 @@ impl Bench {
             consistent_read: Some(true),
             ..GetItemRequest::default()
         };
-        self.database.get_item(request).unwrap().item.map(Row)
+        let found = self.dynamodb.database().get_item(request).unwrap();
+        found.item.map(Row)
     }
 
     /// The stored access token, whether or not its time is over.
@@ -117,7 +114,7 @@ impl Bench {
             key: HashMap::from([("pk".into(), pk), ("sk".into(), sk)]),
             ..DeleteItemRequest::default()
         };
-        self.database.delete_item(request).unwrap();
+        self.dynamodb.database().delete_item(request).unwrap();
     }
 
     /// Whether the sweep would find the row at `now`.
@@ -214,18 +211,6 @@ pub fn store_over(client: Client) -> TokenStore {
 }
 
 pub fn client_at(endpoint: SocketAddr, behaviour: &Behaviour) -> Client {
-    let config = Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new("eu-central-1"))
-        .credentials_provider(Credentials::from_keys("test", "test", None))
-        .endpoint_url(format!("http://{endpoint}"))
-        .interceptor(behaviour.clone())
-        .timeout_config(
-            TimeoutConfig::builder()
-                .connect_timeout(Duration::from_secs(5))
-                .operation_attempt_timeout(Duration::from_secs(30))
-                .build(),
-        )
-        .build();
-    Client::from_conf(config)
+    let config = client_config(&format!("http://{endpoint}")).interceptor(behaviour.clone());
+    Client::from_conf(config.build())
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use embedded_dynamodb::{Fault, Proxy, client_at};
 use secrecy::{ExposeSecret, SecretString};
 use token_store::{
     Because, Claim, Completion, DueShards, FirstAnswers, Grant, RefreshFailure, RefreshOutcome,
@@ -10,8 +11,7 @@ use token_store::{
 use tokio::net::TcpListener;
 
 use crate::gateway::{Gateway, NoGateway};
-use crate::harness::{Bench, START, client_at, grant, keys, text, user};
-use crate::proxy::{Fault, Proxy};
+use crate::harness::{Bench, START, grant, keys, text, user};
 
 pub const THROTTLED: Fault = Fault::Answer {
     status: 400,
@@ -63,7 +63,7 @@ async fn a_store_that_is_down_is_unavailable_for_every_call() {
 #[tokio::test]
 async fn throttling_and_failures_inside_are_unavailable_and_refusals_are_not() {
     let bench = Bench::new().await;
-    let proxy = Proxy::before(bench.endpoint).await;
+    let proxy = Proxy::before(bench.endpoint).await.unwrap();
     let store = bench.store_through(proxy.address);
     let read = async || {
         store
@@ -106,7 +106,7 @@ async fn no_errors_text_names_the_table() {
 #[tokio::test]
 async fn a_login_whose_reply_was_lost_is_recognised_as_its_own() {
     let bench = Bench::new().await;
-    let proxy = Proxy::before(bench.endpoint).await;
+    let proxy = Proxy::before(bench.endpoint).await.unwrap();
     let store = bench.store_through(proxy.address);
     for expected in [1, 2] {
         proxy.arm("PutItem", Fault::LoseReply, 1);
@@ -122,7 +122,7 @@ async fn a_login_whose_reply_was_lost_is_recognised_as_its_own() {
 #[tokio::test]
 async fn a_login_whose_reply_was_lost_does_not_undo_the_refresh_that_followed_it() {
     let bench = Bench::new().await;
-    let proxy = Proxy::before(bench.endpoint).await;
+    let proxy = Proxy::before(bench.endpoint).await.unwrap();
     let store = bench.store_through(proxy.address);
     proxy.arm("PutItem", Fault::LoseReplyLater, 1);
     let gateway = Gateway::with_live("a", &bench.clock);
@@ -139,7 +139,7 @@ async fn a_login_whose_reply_was_lost_does_not_undo_the_refresh_that_followed_it
                 .refresh(&bench.store(), Because::Asked, &gateway)
                 .await;
             assert_eq!(outcome.unwrap(), RefreshOutcome::Refreshed);
-            proxy.close();
+            proxy.let_go();
         }
     );
     assert_eq!(generation.unwrap().get(), 1);
@@ -151,7 +151,7 @@ async fn a_login_whose_reply_was_lost_does_not_undo_the_refresh_that_followed_it
 #[tokio::test]
 async fn a_login_with_its_answer_whose_reply_was_lost_is_written_once() {
     let bench = Bench::new().await;
-    let proxy = Proxy::before(bench.endpoint).await;
+    let proxy = Proxy::before(bench.endpoint).await.unwrap();
     let store = bench.store_through(proxy.address);
     let answers = store.first_answers();
     let later = START.plus(Duration::from_secs(60));
@@ -176,7 +176,7 @@ async fn a_login_with_its_answer_whose_reply_was_lost_is_written_once() {
 #[tokio::test]
 async fn claims_and_completions_whose_replies_were_lost_are_recognised_as_their_own() {
     let bench = Bench::new().await;
-    let proxy = Proxy::before(bench.endpoint).await;
+    let proxy = Proxy::before(bench.endpoint).await.unwrap();
     let answers = bench.store_through(proxy.address).first_answers();
     let later = START.plus(Duration::from_secs(60));
     proxy.arm("PutItem", Fault::LoseReply, 1);
@@ -201,7 +201,7 @@ async fn claims_and_completions_whose_replies_were_lost_are_recognised_as_their_
 #[tokio::test]
 async fn a_lease_and_a_commit_whose_replies_were_lost_are_recognised_as_their_own() {
     let bench = Bench::new().await;
-    let proxy = Proxy::before(bench.endpoint).await;
+    let proxy = Proxy::before(bench.endpoint).await.unwrap();
     let store = bench.store_through(proxy.address);
     store
         .put_login(&user("u"), &grant("a", START), START, None)
@@ -257,7 +257,7 @@ impl Refresher for ArmingGateway<'_> {
 #[tokio::test]
 async fn a_throttled_commit_is_tried_again_until_the_pair_is_stored() {
     let bench = Bench::new().await;
-    let proxy = Proxy::before(bench.endpoint).await;
+    let proxy = Proxy::before(bench.endpoint).await.unwrap();
     let store = bench.store_through(proxy.address);
     store
         .put_login(&user("u"), &grant("a", START), START, None)
@@ -282,7 +282,7 @@ async fn a_throttled_commit_is_tried_again_until_the_pair_is_stored() {
 #[tokio::test]
 async fn a_pair_that_could_not_be_stored_is_not_handed_out_as_if_it_were() {
     let bench = Bench::new().await;
-    let proxy = Proxy::before(bench.endpoint).await;
+    let proxy = Proxy::before(bench.endpoint).await.unwrap();
     let store = bench.store_through(proxy.address);
     store
         .put_login(&user("u"), &grant("a", START), START, None)
@@ -304,7 +304,7 @@ async fn a_pair_that_could_not_be_stored_is_not_handed_out_as_if_it_were() {
 #[tokio::test]
 async fn a_token_that_still_lives_is_served_though_dynamodb_fails_after_it_was_read() {
     let bench = Bench::new().await;
-    let proxy = Proxy::before(bench.endpoint).await;
+    let proxy = Proxy::before(bench.endpoint).await.unwrap();
     let store = bench.store_through(proxy.address);
     store
         .put_login(&user("u"), &grant("a", START), START, None)

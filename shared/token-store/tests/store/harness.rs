@@ -7,15 +7,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
-use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region, retry::RetryConfig};
 use aws_sdk_dynamodb::types::AttributeValue;
+use embedded_dynamodb::{EmbeddedDynamoDb, client_at};
 use token_store::{
     AccessToken, Because, Clock, DueRow, DueShards, FirstAnswers, Grant, InProcess, Keyring,
     NoRescueQueue, RefreshOutcome, RefreshWith, Refresher, StoreError, TokenKey, TokenKeys,
     TokenKind, TokenStore, WallTime, create_table,
 };
-use tokio::net::TcpListener;
 
 /// Where the suite finds another DynamoDB than the embedded one, such as `http://127.0.0.1:4566`.
 const ENDPOINT_VARIABLE: &str = "TOKEN_STORE_TEST_ENDPOINT";
@@ -31,17 +29,25 @@ pub struct Bench {
     pub table: String,
     pub endpoint: SocketAddr,
     pub clock: ManualClock,
+    /// None where the suite was told of another one.
+    _dynamodb: Option<EmbeddedDynamoDb>,
 }
 
 impl Bench {
     pub async fn new() -> Self {
-        let endpoint = match std::env::var(ENDPOINT_VARIABLE) {
-            Ok(url) => url
-                .trim_start_matches("http://")
-                .trim_end_matches('/')
-                .parse()
-                .expect("TOKEN_STORE_TEST_ENDPOINT is http://<address>:<port>"),
-            Err(_) => embedded_dynamodb().await,
+        let (endpoint, dynamodb) = match std::env::var(ENDPOINT_VARIABLE) {
+            Ok(url) => {
+                let address = url
+                    .trim_start_matches("http://")
+                    .trim_end_matches('/')
+                    .parse()
+                    .expect("TOKEN_STORE_TEST_ENDPOINT is http://<address>:<port>");
+                (address, None)
+            }
+            Err(_) => {
+                let dynamodb = EmbeddedDynamoDb::start().await.unwrap();
+                (dynamodb.address(), Some(dynamodb))
+            }
         };
         let client = client_at(endpoint);
         let table = format!("tokens-{}", uuid::Uuid::new_v4());
@@ -51,6 +57,7 @@ impl Bench {
             table,
             endpoint,
             clock: ManualClock::at(START),
+            _dynamodb: dynamodb,
         }
     }
 
@@ -208,36 +215,6 @@ impl Bench {
             .await
             .unwrap();
     }
-}
-
-/// Starts an embedded DynamoDB that lives as long as the test's runtime.
-async fn embedded_dynamodb() -> SocketAddr {
-    let database = dynoxide::Database::memory().unwrap();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(dynoxide::server::serve_on(listener, database));
-    address
-}
-
-pub fn client_at(endpoint: SocketAddr) -> Client {
-    let config = aws_sdk_dynamodb::Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new("eu-central-1"))
-        .credentials_provider(Credentials::from_keys("test", "test", None))
-        .endpoint_url(format!("http://{endpoint}"))
-        .retry_config(
-            RetryConfig::standard()
-                .with_max_attempts(3)
-                .with_initial_backoff(Duration::from_millis(10)),
-        )
-        .timeout_config(
-            TimeoutConfig::builder()
-                .connect_timeout(Duration::from_secs(5))
-                .operation_attempt_timeout(Duration::from_secs(30))
-                .build(),
-        )
-        .build();
-    Client::from_conf(config)
 }
 
 /// A keyring that can open what `2026-10` and `2026-11` sealed and seals with `active`.

@@ -59,7 +59,6 @@ mod keys;
 mod login;
 mod logs;
 mod merchants;
-mod proxy;
 mod readers;
 mod refresh;
 mod rescue;

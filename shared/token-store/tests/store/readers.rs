@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use embedded_dynamodb::Proxy;
 use secrecy::ExposeSecret;
 use token_store::{
     AccessToken, Because, Clock, InProcess, NoRescueQueue, RefreshOutcome, Replacement, StoreError,
@@ -13,7 +14,6 @@ use tokio::task::JoinSet;
 
 use crate::gateway::{Gate, Gateway, NoGateway};
 use crate::harness::{Bench, DAY, START, grant, long_grant, user};
-use crate::proxy::Proxy;
 use crate::refresh::with_expired_token;
 
 const READERS: usize = 1000;
@@ -183,7 +183,7 @@ async fn the_schedule_and_a_reader_at_once_make_one_call() {
 #[tokio::test]
 async fn whatever_is_decided_is_decided_by_a_consistent_read() {
     let bench = with_expired_token().await;
-    let proxy = Proxy::before(bench.endpoint).await;
+    let proxy = Proxy::before(bench.endpoint).await.unwrap();
     let store = bench.store_through(proxy.address);
     let gateway = Gateway::with_live("a", &bench.clock);
     let token = bench.read(&store, &gateway).await.unwrap();

@@ -3,6 +3,7 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
+use embedded_dynamodb::{Fault, Proxy};
 use secrecy::ExposeSecret;
 use token_store::{
     Because, Clock, RefreshOutcome, RefreshWith, RescueQueue, RescuedPair, StoreError, TokenStore,
@@ -11,7 +12,6 @@ use token_store::{
 use crate::faults::{ArmingGateway, THROTTLED};
 use crate::gateway::{Gateway, NoGateway};
 use crate::harness::{Bench, START, grant, long_grant, text, time, user};
-use crate::proxy::{Fault, Proxy};
 
 const DENIED: Fault = Fault::Answer {
     status: 400,
@@ -47,7 +47,7 @@ async fn refreshed_but_not_stored(fault: Fault) -> (Bench, String) {
     let bench = Bench::new().await;
     bench.log_in(&grant("a", START)).await;
     bench.clock.advance(Duration::from_secs(400));
-    let proxy = Proxy::before(bench.endpoint).await;
+    let proxy = Proxy::before(bench.endpoint).await.unwrap();
     let store = bench.store_through(proxy.address);
     let gateway = Gateway::with_live("a", &bench.clock).giving_long_lives();
     let arming = ArmingGateway {
@@ -226,7 +226,7 @@ async fn refreshed_without_a_new_due_time() -> Bench {
     bench
         .clock
         .set(time(&bench.item().await, "due_at").unwrap());
-    let proxy = Proxy::before(bench.endpoint).await;
+    let proxy = Proxy::before(bench.endpoint).await.unwrap();
     let store = bench.store_through(proxy.address);
     let gateway = Gateway::with_live("a", &bench.clock).giving_long_lives();
     let arming = ArmingGateway {

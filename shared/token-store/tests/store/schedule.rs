@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use embedded_dynamodb::Proxy;
 use token_store::{
     Because, Clock, DueShards, RefreshFailure, RefreshOutcome, StoreError, TokenKey, TokenStore,
     WallTime,
@@ -15,7 +16,6 @@ use crate::gateway::{Gateway, NoGateway};
 use crate::harness::{
     Bench, DAY, Item, START, grant, keys, long_grant, merchant, number, text, time, user,
 };
-use crate::proxy::Proxy;
 
 fn shards(text: &str) -> DueShards {
     text.parse().unwrap()
@@ -32,7 +32,7 @@ async fn log_in_many(store: &TokenStore, subjects: std::ops::Range<usize>) {
 #[tokio::test]
 async fn a_login_is_put_into_the_index_by_the_same_write() {
     let bench = Bench::new().await;
-    let proxy = Proxy::before(bench.endpoint).await;
+    let proxy = Proxy::before(bench.endpoint).await.unwrap();
     let store = bench.store_through(proxy.address);
     store
         .put_login(&user("u"), &long_grant("a", START), START, None)

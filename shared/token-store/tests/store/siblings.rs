@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use embedded_dynamodb::Proxy;
 use secrecy::SecretString;
 use token_store::{
     Because, Grant, InProcess, NoRescueQueue, RefreshFailure, RefreshOutcome, RefreshWith,
@@ -12,7 +13,6 @@ use token_store::{
 use crate::faults::THROTTLED;
 use crate::gateway::{Gate, Gateway, Held};
 use crate::harness::{Bench, START, grant, merchant, text, user};
-use crate::proxy::Proxy;
 use crate::refresh::with_expired_token;
 use crate::rescue::{Queue, store_rescued};
 
@@ -123,7 +123,7 @@ impl Refresher for Overtaken<'_> {
 async fn a_refresh_token_that_could_not_be_kept_beside_the_first_pairs_goes_into_the_rescue_queue()
 {
     let bench = Bench::new().await;
-    let proxy = Proxy::before(bench.endpoint).await;
+    let proxy = Proxy::before(bench.endpoint).await.unwrap();
     let store = bench.store_through(proxy.address);
     let key = merchant("m");
     let login = grant("a", START);

@@ -1,15 +1,15 @@
 //! Writes that took place and whose replies were lost, and writes that arrive when nobody waits for them any more.
 
+use embedded_dynamodb::{Fault, Proxy};
 use identity::{IdentityError, Refusal, Sessions};
 
 use super::{CLIENT, begin, keys, new_session, read, refusal, rotate, row, same, sessions, uid};
 use crate::bench::{Bench, START, after, text};
-use crate::proxy::{Fault, Proxy};
 
 /// A table, and sessions that reach it through the proxy.
 async fn through_a_proxy() -> (Bench, Proxy, Sessions) {
     let bench = Bench::new().await;
-    let proxy = Proxy::before(bench.endpoint).await;
+    let proxy = Proxy::before(bench.endpoint).await.unwrap();
     let sessions = Sessions::new(bench.table_through(proxy.address), keys("2026-11"));
     (bench, proxy, sessions)
 }

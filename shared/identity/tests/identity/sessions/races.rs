@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use embedded_dynamodb::{Fault, Proxy};
 use identity::{IdentityError, Refusal, Sessions};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{CLIENT, begin, keys, read, refusal, rotate, row, same, sessions};
 use crate::bench::{Bench, after, text};
-use crate::proxy::{Fault, Proxy};
 
 fn sessions_of_another_process(bench: &Bench) -> Sessions {
     Sessions::new(bench.table_of_another_process(), keys("2026-11"))
@@ -50,7 +50,7 @@ async fn sixty_four_rotations_at_once_make_one_generation_and_give_one_token() {
 async fn a_rotation_that_is_overtaken_by_another_gives_the_same_token() {
     let bench = Bench::new().await;
     let sessions = sessions(&bench);
-    let proxy = Proxy::before(bench.endpoint).await;
+    let proxy = Proxy::before(bench.endpoint).await.unwrap();
     let slow = Sessions::new(bench.table_through(proxy.address), keys("2026-11"));
     let first = begin(&sessions).await;
     proxy.arm("UpdateItem", Fault::HoldRequest, 1);
@@ -68,7 +68,7 @@ async fn a_rotation_that_is_overtaken_by_another_gives_the_same_token() {
 async fn a_rotation_that_is_overtaken_by_a_logout_gives_nothing() {
     let bench = Bench::new().await;
     let sessions = sessions(&bench);
-    let proxy = Proxy::before(bench.endpoint).await;
+    let proxy = Proxy::before(bench.endpoint).await.unwrap();
     let slow = Sessions::new(bench.table_through(proxy.address), keys("2026-11"));
     let first = begin(&sessions).await;
     proxy.arm("UpdateItem", Fault::HoldRequest, 1);
@@ -87,7 +87,7 @@ async fn a_rotation_that_is_overtaken_by_a_logout_gives_nothing() {
 async fn a_rotation_that_is_overtaken_by_the_return_of_a_spent_token_gives_nothing() {
     let bench = Bench::new().await;
     let sessions = sessions(&bench);
-    let proxy = Proxy::before(bench.endpoint).await;
+    let proxy = Proxy::before(bench.endpoint).await.unwrap();
     let slow = Sessions::new(bench.table_through(proxy.address), keys("2026-11"));
     let first = begin(&sessions).await;
     let second = rotate(&sessions, &first.token, after(0)).await.unwrap();

@@ -2,12 +2,12 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE, URL_SAFE_NO_PAD};
+use embedded_dynamodb::Proxy;
 use identity::{Holder, Refusal, Sessions};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{CLIENT, HOLDER, begin, keys, read, refusal, rotate, row, sessions, some_keys};
 use crate::bench::{Bench, START, after};
-use crate::proxy::Proxy;
 
 /// A session, and the way to it through a proxy that counts.
 struct Counted {
@@ -20,7 +20,7 @@ struct Counted {
 impl Counted {
     async fn new() -> Self {
         let bench = Bench::new().await;
-        let proxy = Proxy::before(bench.endpoint).await;
+        let proxy = Proxy::before(bench.endpoint).await.unwrap();
         let sessions = Sessions::new(bench.table_through(proxy.address), keys("2026-11"));
         let token = begin(&sessions).await.token;
         Self {

@@ -1,0 +1,33 @@
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::retry::RetryConfig;
+use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
+use aws_sdk_dynamodb::config::{BehaviorVersion, Builder, Config, Credentials, Region};
+
+/// What a client of a DynamoDB on this machine needs, which is at `endpoint`, such as `http://127.0.0.1:8000`: made-up credentials
+/// and a made-up region, 5 s to connect, and 30 s for each attempt, since a loaded machine is slow. The caller may change all of it.
+pub fn client_config(endpoint: &str) -> Builder {
+    Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("local"))
+        .credentials_provider(Credentials::new("local", "local", None, None, "local"))
+        .endpoint_url(endpoint)
+        .timeout_config(
+            TimeoutConfig::builder()
+                .connect_timeout(Duration::from_secs(5))
+                .operation_attempt_timeout(Duration::from_secs(30))
+                .build(),
+        )
+}
+
+/// A client of the DynamoDB, or of the [`Proxy`](crate::Proxy), at `address`. It shares no connection with any other, as that of
+/// another process. It tries three times in all, 10 ms after the first failure.
+pub fn client_at(address: SocketAddr) -> Client {
+    let quick = RetryConfig::standard()
+        .with_max_attempts(3)
+        .with_initial_backoff(Duration::from_millis(10));
+    let config = client_config(&format!("http://{address}")).retry_config(quick);
+    Client::from_conf(config.build())
+}
