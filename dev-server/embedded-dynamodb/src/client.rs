@@ -7,12 +7,13 @@ use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Builder, Config, Credentials, Region};
 
 /// What a client of a DynamoDB on this machine needs, which is at `endpoint`, such as `http://127.0.0.1:8000`: made-up credentials
-/// and a made-up region, 5 s to connect, and 30 s for each attempt, since a loaded machine is slow. The caller may change all of it.
+/// (`test`, which MiniStack knows too, when tests run against that) and a region, 5 s to connect, and 30 s for each attempt, since a loaded
+/// machine is slow. The caller may change all of it.
 pub fn client_config(endpoint: &str) -> Builder {
     Config::builder()
         .behavior_version(BehaviorVersion::latest())
-        .region(Region::new("local"))
-        .credentials_provider(Credentials::new("local", "local", None, None, "local"))
+        .region(Region::new("eu-central-1"))
+        .credentials_provider(Credentials::new("test", "test", None, None, "fixed"))
         .endpoint_url(endpoint)
         .timeout_config(
             TimeoutConfig::builder()
