@@ -619,7 +619,8 @@ async fn whatever_else_is_wrong_with_a_request_the_client_is_told() {
 #[tokio::test]
 async fn the_longest_state_and_nonce_find_room() {
     let provider = Provider::start().await;
-    let (state, nonce) = ("x".repeat(4096), "y".repeat(1024));
+    // Characters that take twice their room where they are stored.
+    let (state, nonce) = ("\"".repeat(4096), "\\".repeat(1024));
     let request = with(request_of_a_page(), "state", Some(&state));
     let request = with(request, "nonce", Some(&nonce));
     let answer = provider.get("/authorize", &request).await;

@@ -6,7 +6,7 @@ use function_logins::{Client, CodeChallenge, Issuer, Uid, WallTime, WebScope};
 use crate::parameters::Parameters;
 use crate::refusal::{ErrorCode, Refusal, refused};
 
-/// Most bytes of `state`: some clients, Cognito among them, put more than 1 KiB into it. It is kept in a one-time value of 8 KiB.
+/// Most bytes of `state`: some clients, Cognito among them, put more than 1 KiB into it. A one-time value has room for it, escaped too.
 pub(crate) const STATE_BYTES: usize = 4096;
 
 /// Most bytes of `nonce`, which stands in every id_token.

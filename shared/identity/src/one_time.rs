@@ -18,7 +18,7 @@ use crate::table::{IDENTITY_TTL_ATTRIBUTE, IdentityTable, PK};
 use crate::{IdentityError, Refusal};
 
 /// Largest value in bytes of JSON.
-const MAX_VALUE_BYTES: usize = 8 * 1024;
+const MAX_VALUE_BYTES: usize = 16 * 1024;
 
 /// How long a row stays after its time: long enough to see afterwards that somebody came too late, or twice, and whatever the clocks say.
 const KEPT_AFTER_EXPIRY: Duration = Duration::from_secs(24 * 3600);
@@ -108,7 +108,7 @@ impl OneTime {
     /// Stores `value` for `life` and gives the text that leads to it: 64 hexadecimal characters, for [`Purpose::LoginTarget`] 32.
     ///
     /// # Errors
-    /// [`IdentityError::Table`]; [`IdentityError::TooLarge`] for more than 8 KiB of JSON; [`IdentityError::Corrupt`] for what JSON
+    /// [`IdentityError::Table`]; [`IdentityError::TooLarge`] for more than 16 KiB of JSON; [`IdentityError::Corrupt`] for what JSON
     /// cannot hold, such as a map whose keys are no texts.
     pub async fn issue<T: Serialize>(
         &self,

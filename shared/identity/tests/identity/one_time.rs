@@ -317,7 +317,7 @@ async fn only_a_spent_authorization_code_that_comes_back_rings_the_alarm() {
 async fn a_value_has_a_largest_size() {
     let bench = Bench::new().await;
     let values = OneTime::new(bench.table());
-    let largest = "x".repeat(8 * 1024 - 2);
+    let largest = "x".repeat(16 * 1024 - 2);
     let issued = values
         .issue(Purpose::H5State, &largest, MINUTE, START)
         .await
@@ -334,7 +334,7 @@ async fn a_value_has_a_largest_size() {
         refused,
         Err(IdentityError::TooLarge {
             field: "value",
-            limit: 8192
+            limit: 16384
         })
     ));
     assert_eq!(bench.items().await.len(), 1);
