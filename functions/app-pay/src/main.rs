@@ -1,0 +1,3 @@
+//! `app-pay` on Lambda.
+
+fn main() {}

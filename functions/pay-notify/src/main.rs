@@ -1,0 +1,3 @@
+//! `pay-notify` on Lambda.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! `publish-events` on Lambda.
+
+fn main() {}

@@ -1,0 +1,258 @@
+//! What Alipay says about an order: asked, held against the record, recorded.
+
+use std::fmt;
+use std::time::Duration;
+
+use alipay_gateway::methods::{FoundRefund, RefundQuery, Trade, TradeQuery};
+use alipay_gateway::{Call, Deadline, GatewayError, Reply};
+use function_kit::{Alipay, Failure, Outcome, SelectedApp};
+use payments::{Amount, Buyer, Finding, Order, PaymentError, RefundNumber};
+use table_rows::WallTime;
+
+use crate::{Payments, payment_failure};
+
+/// After its time an order can still be paid for this long, whatever the clocks say.
+const EXPIRY_MARGIN: Duration = Duration::from_secs(300);
+
+/// How a trade stands at Alipay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// There is none: the buyer has not opened the cashier.
+    NotThere,
+    /// It waits for the buyer.
+    Open,
+    /// It is paid, and may have been refunded since.
+    Paid,
+    /// It was closed without a payment.
+    Closed,
+}
+
+/// What came of asking about a trade.
+#[derive(Clone)]
+pub struct Asked {
+    /// How it stands at Alipay.
+    pub standing: Standing,
+    /// The order, with what is new recorded.
+    pub order: Order,
+    /// Alipay's answer; `None` where there is no trade.
+    pub reply: Option<Reply>,
+}
+
+/// Alipay's answer names the buyer.
+impl fmt::Debug for Asked {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Asked")
+            .field("standing", &self.standing)
+            .field("order", &self.order)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why nothing was recorded.
+#[derive(Debug, thiserror::Error)]
+pub enum AskError {
+    /// Alipay did not answer, or refused to.
+    #[error(transparent)]
+    Gateway(#[from] GatewayError),
+    /// The record did not take it.
+    #[error(transparent)]
+    Record(#[from] PaymentError),
+    /// Alipay's answer does not fit the order: its number was used elsewhere, or somebody meddles.
+    #[error("Alipay's trade is not that of the order: {field} differs")]
+    Contradiction {
+        /// What differs.
+        field: &'static str,
+    },
+}
+
+impl AskError {
+    /// Whether the same question may be answered later without anybody changing anything.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Gateway(error) => error.is_transient(),
+            Self::Record(error) => error.is_transient(),
+            Self::Contradiction { .. } => false,
+        }
+    }
+}
+
+impl From<AskError> for Failure {
+    fn from(error: AskError) -> Self {
+        match error {
+            // All that is asked here only reads.
+            AskError::Gateway(error) => Failure::from(error).with_repeatable(true),
+            AskError::Record(error) => payment_failure(error),
+            AskError::Contradiction { field } => Failure::caused_by(
+                Outcome::Conflict {
+                    reason: format!(
+                        "Alipay's trade of this out_trade_no has another {field} than the order; the number was used outside of this deployment"
+                    ),
+                },
+                error,
+            ),
+        }
+    }
+}
+
+impl Payments {
+    /// Asks Alipay how the trade of `order` stands, and records what is new. `notice_id` is that of the notice that led here.
+    ///
+    /// # Errors
+    /// [`AskError`]; nothing is recorded then, or it was and the answer to that was lost.
+    pub async fn ask_about_trade(
+        &self,
+        alipay: &Alipay,
+        app: &SelectedApp,
+        order: &Order,
+        notice_id: Option<&str>,
+        deadline: Deadline,
+    ) -> Result<Asked, AskError> {
+        let call = TradeQuery {
+            out_trade_no: order.out_trade_no.as_str(),
+        }
+        .call()?;
+        let reply = match answered(alipay, app, &call, deadline).await? {
+            Some(reply) => reply,
+            None => return self.no_trade(alipay, order, notice_id, deadline).await,
+        };
+        let (standing, finding) = found(&reply.parse()?, order)?;
+        let order = self
+            .record(order, &finding, notice_id, alipay.now(), deadline)
+            .await?;
+        Ok(Asked {
+            standing,
+            order,
+            reply: Some(reply),
+        })
+    }
+
+    /// There is no trade, and once its time is over there will be none.
+    async fn no_trade(
+        &self,
+        alipay: &Alipay,
+        order: &Order,
+        notice_id: Option<&str>,
+        deadline: Deadline,
+    ) -> Result<Asked, AskError> {
+        let now = alipay.now();
+        let can_come =
+            order.trade_no.is_some() || WallTime::from(now) < order.time_expire.plus(EXPIRY_MARGIN);
+        if can_come {
+            return Ok(Asked {
+                standing: Standing::NotThere,
+                order: order.clone(),
+                reply: None,
+            });
+        }
+        let closed = Finding::Closed { trade_no: None };
+        let order = self
+            .record(order, &closed, notice_id, now, deadline)
+            .await?;
+        Ok(Asked {
+            standing: Standing::Closed,
+            order,
+            reply: None,
+        })
+    }
+
+    /// Asks Alipay whether a refund of `order` was made, and records it if so. The order is then as it is recorded; `None` where the refund
+    /// was not made, or not yet.
+    ///
+    /// # Errors
+    /// [`AskError`].
+    pub async fn ask_about_refund(
+        &self,
+        alipay: &Alipay,
+        app: &SelectedApp,
+        order: &Order,
+        refund: &RefundNumber,
+        notice_id: Option<&str>,
+        deadline: Deadline,
+    ) -> Result<(Option<Order>, Option<Reply>), AskError> {
+        let call = RefundQuery {
+            out_trade_no: order.out_trade_no.as_str(),
+            out_request_no: refund.as_str(),
+        }
+        .call()?;
+        let Some(reply) = answered(alipay, app, &call, deadline).await? else {
+            return Ok((None, None));
+        };
+        let found: FoundRefund = reply.parse()?;
+        let contradicts = |field| AskError::Contradiction { field };
+        if found.trade_no.is_some() && order.trade_no.is_some() && found.trade_no != order.trade_no
+        {
+            return Err(contradicts("trade_no"));
+        }
+        if !found.is_done() {
+            return Ok((None, Some(reply)));
+        }
+        let amount = found
+            .refund_amount
+            .and_then(|text| text.parse::<Amount>().ok())
+            .ok_or(contradicts("refund_amount"))?;
+        let finding = Finding::Refunded {
+            number: refund.clone(),
+            amount,
+        };
+        let order = self
+            .record(order, &finding, notice_id, alipay.now(), deadline)
+            .await?;
+        Ok((Some(order), Some(reply)))
+    }
+}
+
+/// `None` where there is no such trade.
+async fn answered(
+    alipay: &Alipay,
+    app: &SelectedApp,
+    call: &Call,
+    deadline: Deadline,
+) -> Result<Option<Reply>, GatewayError> {
+    match alipay.call(app, call, deadline).await {
+        Ok(reply) => Ok(Some(reply)),
+        Err(GatewayError::Refused(refusal))
+            if refusal.sub_code.as_deref() == Some("ACQ.TRADE_NOT_EXIST") =>
+        {
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// What `trade` says, held against the order that it must be the trade of.
+fn found(trade: &Trade, order: &Order) -> Result<(Standing, Finding), AskError> {
+    let contradicts = |field| AskError::Contradiction { field };
+    if trade.out_trade_no != order.out_trade_no.as_str() {
+        return Err(contradicts("out_trade_no"));
+    }
+    if trade.total_amount.parse() != Ok(order.amount) {
+        return Err(contradicts("total_amount"));
+    }
+    let trade_no = trade.trade_no.clone();
+    let paid = |is_finished| {
+        let payer = Buyer {
+            user_id: trade.buyer_user_id.clone(),
+            open_id: trade.buyer_open_id.clone(),
+        };
+        let trade_no = trade_no.clone();
+        let finding = Finding::Paid {
+            trade_no,
+            is_finished,
+            payer,
+        };
+        (Standing::Paid, finding)
+    };
+    Ok(match trade.trade_status.as_str() {
+        "WAIT_BUYER_PAY" => (Standing::Open, Finding::Open { trade_no }),
+        "TRADE_SUCCESS" => paid(false),
+        "TRADE_FINISHED" => paid(true),
+        // A trade that was refunded in full is closed too, and was paid.
+        "TRADE_CLOSED" if trade.send_pay_date.is_some() => paid(false),
+        "TRADE_CLOSED" => {
+            let trade_no = Some(trade_no);
+            (Standing::Closed, Finding::Closed { trade_no })
+        }
+        _ => return Err(contradicts("trade_status")),
+    })
+}
