@@ -25,6 +25,7 @@ from pathlib import Path
 
 import boto3
 import pytest
+from login_api import LoginApi
 
 ROOT = Path(__file__).resolve().parents[2]
 AWS_TOOLS = Path(sys.executable).parent
@@ -88,6 +89,7 @@ def ministack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         # The functions inherit these: their clients call back to this MiniStack.
         "AWS_ENDPOINT_URL": address,
         "AWS_ENDPOINT_URL_DYNAMODB": address,
+        "AWS_ENDPOINT_URL_EVENTBRIDGE": address,
         "AWS_ENDPOINT_URL_LAMBDA": address,
         "AWS_ENDPOINT_URL_SECRETS_MANAGER": address,
         "AWS_ENDPOINT_URL_SQS": address,
@@ -150,6 +152,25 @@ class Simulator:
         """Moves the app from one kind of identifiers of its users to another."""
         self.control("identifiers", identifiers=identifiers)
 
+    def pay(self, order: str) -> None:
+        """The user pays what this order string, or number of a trade, is about."""
+        post(f"{self.base_url}/_simulator/payments", {"order": order})
+
+    def notices(self) -> list[dict]:
+        """Alipay's notices, oldest first. None is delivered: the address of a stack is none of this machine's."""
+        with urllib.request.urlopen(f"{self.base_url}/_simulator/notices", timeout=30) as reply:
+            return json.load(reply)["notices"]
+
+    def notices_of(self, out_trade_no: str) -> list[dict]:
+        return [notice for notice in self.notices() if notice["out_trade_no"] == out_trade_no]
+
+    def message(self, notify_type: str, content: dict) -> dict:
+        """Alipay's notice of a message to the app gateway."""
+        fields = {"notify_type": notify_type, "biz_content": json.dumps(content)}
+        notify_id = self.control("messages-to-app", url="https://app-gateway.example.com", fields=fields)["notify_id"]
+        (notice,) = [notice for notice in self.notices() if notice["notify_id"] == notify_id]
+        return notice
+
     def received(self) -> list[dict]:
         """The calls that the gateway received, oldest first."""
         with urllib.request.urlopen(f"{self.base_url}/_simulator/received", timeout=30) as reply:
@@ -172,7 +193,7 @@ class Simulator:
                     "contentCheck": {"engine": "sync"},
                     "gateway": self.gateway_url,
                     "homePage": "pages/index/index",
-                    "pid": "2088000000000000",
+                    "pid": self.app["pid"],
                     "requestMethods": ["alipay.open.app.qrcode.create", "alipay.user.info.share"],
                 }
             ],
@@ -240,6 +261,8 @@ def functions(aws: Callable, ministack: str, simulator: Simulator) -> dict[str, 
         "LoginSecretArn": secret("alipay/login", login_document(simulator.app["app_id"])),
         "SignedInAudience": CLIENT["clientId"],
         "Architecture": ARCHITECTURE,
+        # MiniStack's CloudFormation knows no archives.
+        "EventArchiveDays": "0",
     }
 
     deployed = subprocess.run(
@@ -283,6 +306,18 @@ def let_messages_be_sent_in_tens(aws: Callable, function: str) -> None:
     roles.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(policy))
 
 
+def scheduled_input(events, function: str) -> dict:
+    """What the schedule of this function sends it every minute."""
+    targets = [
+        target
+        for rule in events.list_rules()["Rules"]
+        if (rule.get("ScheduleExpression"), rule["State"]) == ("rate(1 minute)", "ENABLED")
+        for target in events.list_targets_by_rule(Rule=rule["Name"])["Targets"]
+    ]
+    (target,) = [target for target in targets if target["Arn"].endswith(f"-{function}")]
+    return json.loads(target["Input"])
+
+
 @pytest.fixture(scope="session")
 def invoke(aws: Callable, functions: dict[str, str]) -> Callable[[str, dict], dict]:
     """Calls a deployed function by the name of its output, through the direct door."""
@@ -297,3 +332,8 @@ def invoke(aws: Callable, functions: dict[str, str]) -> Callable[[str, dict], di
         return answer
 
     return call
+
+
+@pytest.fixture(scope="session")
+def login_api(ministack: str, functions: dict[str, str]) -> LoginApi:
+    return LoginApi(ministack, functions["LoginUrl"])

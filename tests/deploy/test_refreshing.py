@@ -5,7 +5,7 @@ import json
 import time
 
 import pytest
-from conftest import wait_until
+from conftest import scheduled_input, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -67,11 +67,7 @@ def log_in(invoke, simulator):
 @pytest.fixture(scope="module")
 def sweep_input(aws) -> dict:
     """What the schedule sends every minute."""
-    (rule,) = [rule for rule in aws("events").list_rules()["Rules"] if rule.get("ScheduleExpression") == "rate(1 minute)"]
-    assert rule["State"] == "ENABLED"
-    (target,) = aws("events").list_targets_by_rule(Rule=rule["Name"])["Targets"]
-    assert target["Arn"].endswith("-refresh-tokens")
-    return json.loads(target["Input"])
+    return scheduled_input(aws("events"), "refresh-tokens")
 
 
 def test_the_deployed_table_has_the_index_of_due_tokens(aws, functions):

@@ -8,10 +8,14 @@ APPS, ACCESS_KEYS, REFRESH_KEYS = {"Ref": "AppsSecretArn"}, {"Ref": "TokenKeysSe
 LOGIN = {"Ref": "LoginSecretArn"}
 TABLE = {"Fn::GetAtt": ["TokenTable", "Arn"]}
 IDENTITY_TABLE = {"Fn::GetAtt": ["IdentityTable", "Arn"]}
+ORDER_TABLE = {"Fn::GetAtt": ["OrderTable", "Arn"]}
 ALL_ACTIONS = ["dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]
 REFRESHER = {"Fn::GetAtt": ["RefreshTokens", "Arn"]}
 DUE_INDEX = {"Fn::Sub": "${TokenTable.Arn}/index/due"}
 QUEUES = [{"Fn::GetAtt": ["RefreshQueue", "Arn"]}, {"Fn::GetAtt": ["RescueQueue", "Arn"]}]
+UNPUBLISHED_INDEX = {"Fn::Sub": "${OrderTable.Arn}/index/unpublished"}
+EVENT_BUS = {"Fn::GetAtt": ["EventBus", "Arn"]}
+PUBLISH_DEAD_LETTERS = {"Fn::GetAtt": ["PublishDeadLetters", "Arn"]}
 QUEUE_ACTIONS = ["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage", "sqs:SendMessage"]
 
 # Settings, by what they are for.
@@ -23,23 +27,22 @@ REFRESHER_SETTINGS = KEEPER_SETTINGS | {
     "REFRESH_RATE": {"Ref": "RefreshRatePerSecond"},
 }
 # The address of the login API, unless the deployment names another.
-ISSUER = {
-    "Fn::If": [
-        "HasLoginIssuer",
-        {"Ref": "LoginIssuer"},
-        {"Fn::Sub": "https://${LoginApi}.execute-api.${AWS::Region}.${AWS::URLSuffix}"},
-    ]
-}
+LOGIN_ADDRESS = {"Fn::Sub": "https://${LoginApi}.execute-api.${AWS::Region}.${AWS::URLSuffix}"}
+ISSUER = {"Fn::If": ["HasLoginIssuer", {"Ref": "LoginIssuer"}, LOGIN_ADDRESS]}
+NOTIFY_URL = {"Fn::If": ["HasNotifyUrl", {"Ref": "NotifyUrl"}, LOGIN_ADDRESS]}
 IDENTITY_SETTINGS = {"IDENTITY_TABLE": {"Ref": "IdentityTable"}, "LOGIN_SECRET": LOGIN, "LOGIN_ISSUER": ISSUER}
+PAYMENT_SETTINGS = {"ORDER_TABLE": {"Ref": "OrderTable"}, "EVENT_BUS": {"Ref": "EventBus"}}
 # What all functions are given, taken away again.
 NOTHING = {"Ref": "AWS::NoValue"}
+NOTHING_OF_ALIPAY = {"ALIPAY_CONFIG_SECRET": NOTHING, "ALIPAY_ALLOW_CALLER_KEYS": NOTHING}
 
-ONLY_APPS = {"secrets": [APPS], "rows": [], "identity": [], "beside": [], "settings": {}}
+ONLY_APPS = {"secrets": [APPS], "rows": [], "identity": [], "orders": [], "beside": [], "settings": {}}
 # One list for both kinds of row: a login writes them in one transaction.
 KEEPS_TOKENS = {
     "secrets": [APPS, ACCESS_KEYS, REFRESH_KEYS],
     "rows": [(ALL_ACTIONS, ["APP#*", "ANSWER#*"])],
     "identity": [],
+    "orders": [],
     "beside": [],
     "settings": KEEPER_SETTINGS,
 }
@@ -47,6 +50,7 @@ READS_TOKENS = {
     "secrets": [APPS, ACCESS_KEYS],
     "rows": [(["dynamodb:GetItem"], "APP#*")],
     "identity": [],
+    "orders": [],
     "beside": [(["lambda:InvokeFunction"], [REFRESHER])],
     "settings": TABLE_SETTINGS | {"REFRESH_FUNCTION": {"Ref": "RefreshTokens"}},
 }
@@ -54,6 +58,7 @@ REFRESHES_TOKENS = {
     "secrets": [APPS, ACCESS_KEYS, REFRESH_KEYS],
     "rows": [(["dynamodb:GetItem", "dynamodb:UpdateItem"], "APP#*")],
     "identity": [],
+    "orders": [],
     "beside": [(["dynamodb:Query"], [DUE_INDEX]), (QUEUE_ACTIONS, QUEUES)],
     "settings": REFRESHER_SETTINGS,
 }
@@ -61,6 +66,7 @@ ANSWERS_ONCE = {
     "secrets": [APPS, ACCESS_KEYS],
     "rows": [(ALL_ACTIONS, "ANSWER#*")],
     "identity": [],
+    "orders": [],
     "beside": [],
     "settings": TABLE_SETTINGS,
 }
@@ -91,14 +97,37 @@ MINDS_SESSIONS = {
         (["dynamodb:PutItem"], "ONCE#NONCE#*"),
         (["dynamodb:GetItem"], "ACCOUNT#*"),
     ],
+    "orders": [],
     "beside": [],
-    "settings": IDENTITY_SETTINGS | {"ALIPAY_CONFIG_SECRET": NOTHING, "ALIPAY_ALLOW_CALLER_KEYS": NOTHING},
+    "settings": IDENTITY_SETTINGS | NOTHING_OF_ALIPAY,
+}
+
+PUBLISHES = (["events:PutEvents"], [EVENT_BUS])
+TAKES_ORDERS = ONLY_APPS | {
+    "orders": [(["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"], "ORDER#*")],
+    "beside": [PUBLISHES],
+    "settings": PAYMENT_SETTINGS | {"NOTIFY_URL": NOTIFY_URL},
+}
+TAKES_NOTICES = ONLY_APPS | {
+    "orders": [
+        (["dynamodb:GetItem", "dynamodb:UpdateItem"], "ORDER#*"),
+        (["dynamodb:PutItem", "dynamodb:UpdateItem"], "MESSAGE#*"),
+    ],
+    "beside": [PUBLISHES],
+    "settings": PAYMENT_SETTINGS,
+}
+PUBLISHES_WHAT_IS_LEFT = ONLY_APPS | {
+    "secrets": [],
+    "orders": [(["dynamodb:UpdateItem"], ["ORDER#*", "MESSAGE#*"])],
+    "beside": [(["dynamodb:Query"], [UNPUBLISHED_INDEX]), PUBLISHES, (["sqs:SendMessage"], [PUBLISH_DEAD_LETTERS])],
+    "settings": PAYMENT_SETTINGS | NOTHING_OF_ALIPAY,
 }
 
 # All that each function's role allows, beside its own log group and X-Ray: secrets it reads, the actions on rows of the token
-# table and of the identity table by the beginning of their key, and those on other things.
+# table, of the identity table and of the order table by the beginning of their key, and those on other things.
 POWERS = {
     "app-auth": logs_in((ONE_TIME_ACTIONS, "ONCE#LOGIN-TARGET#*")),
+    "app-pay": TAKES_ORDERS,
     "code2session": logs_in(),
     "decrypt": ONLY_APPS,
     "generic-request": READS_TOKENS,
@@ -113,6 +142,8 @@ POWERS = {
     "link-open-ids": LINKS_ACCOUNTS,
     "msg-sec-check": ONLY_APPS,
     "oidc": logs_in((ONE_TIME_ACTIONS, "ONCE#OIDC-*")),
+    "pay-notify": TAKES_NOTICES,
+    "publish-events": PUBLISHES_WHAT_IS_LEFT,
     "refresh-tokens": REFRESHES_TOKENS,
     "sdk-login": logs_in((["dynamodb:PutItem"], "SESSION#*")),
     "session": MINDS_SESSIONS,
@@ -124,7 +155,9 @@ POWERS = {
 
 FOLDERS = sorted(manifest.parent.name for manifest in ROOT.glob("functions/*/Cargo.toml"))
 # Nobody reaches these over HTTP.
-WITHOUT_ROUTE = {"link-open-ids", "refresh-tokens"}
+WITHOUT_ROUTE = {"link-open-ids", "publish-events", "refresh-tokens"}
+# A schedule calls these.
+SCHEDULED = {"publish-events", "refresh-tokens"}
 READERS = [folder for folder in FOLDERS if POWERS.get(folder) is READS_TOKENS]
 
 

@@ -6,7 +6,7 @@ from graphlib import CycleError, TopologicalSorter
 
 import pytest
 from expanded import expanded, functions, resources, routes, source
-from powers import APPS, FOLDERS, IDENTITY_TABLE, POWERS, TABLE, WITHOUT_ROUTE, as_list, role_of, statements
+from powers import APPS, FOLDERS, IDENTITY_TABLE, ORDER_TABLE, POWERS, SCHEDULED, TABLE, WITHOUT_ROUTE, as_list, role_of, statements
 
 # Open to everybody, and what the function asks of its caller instead. A route that is not here needs an authorizer.
 PUBLIC_ROUTES = {
@@ -36,6 +36,7 @@ PUBLIC_ROUTES = {
     ("POST", "/token"): "a code of ours, with the client's secret or the verifier of the code's challenge",
     ("GET", "/userinfo"): "an access token",
     ("POST", "/userinfo"): "an access token",
+    ("POST", "/notify/{appid}"): "a signature of Alipay's over the fields",
 }
 
 # Only for users who are signed in, by an id_token.
@@ -133,11 +134,12 @@ def test_no_resource_waits_for_itself():
 
 def test_there_is_no_function_url_and_no_permission_for_everybody():
     assert not resources("AWS::Lambda::Url")
+    scheduled = {functions()[folder]["id"] for folder in SCHEDULED}
     principals = set()
     for permission in resources("AWS::Lambda::Permission").values():
         assert "SourceArn" in permission
-        principals.add((permission["Principal"], permission["FunctionName"]["Ref"] == "RefreshTokens"))
-    # API Gateway calls the functions that have a route, the schedule calls the one that has none.
+        principals.add((permission["Principal"], permission["FunctionName"]["Ref"] in scheduled))
+    # API Gateway calls the functions that have a route, a schedule calls two that have none.
     assert principals == {("apigateway.amazonaws.com", False), ("events.amazonaws.com", True)}
 
 
@@ -165,11 +167,14 @@ def test_a_role_allows_what_its_function_does_and_nothing_more(folder):
                 return
         pytest.fail(f"{folder}: no statement allows {actions} on {resource} where {condition}")
 
-    take(["secretsmanager:GetSecretValue"], powers["secrets"], None)
+    if powers["secrets"]:
+        take(["secretsmanager:GetSecretValue"], powers["secrets"], None)
     for actions, keys in powers["rows"]:
         take(actions, [TABLE], {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": keys}})
     for actions, keys in powers["identity"]:
         take(actions, [IDENTITY_TABLE], {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": keys}})
+    for actions, keys in powers["orders"]:
+        take(actions, [ORDER_TABLE], {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": keys}})
     for actions, things in powers["beside"]:
         take(actions, things, None)
     take(["logs:CreateLogStream", "logs:PutLogEvents"], [{"Fn::GetAtt": [log_group, "Arn"]}], None)
@@ -269,6 +274,7 @@ def test_server_errors_of_each_api_raise_an_alarm():
 KEYS_OF_TABLES = {
     "TokenTable": [{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
     "IdentityTable": [{"AttributeName": "pk", "KeyType": "HASH"}],
+    "OrderTable": [{"AttributeName": "pk", "KeyType": "HASH"}],
 }
 
 
@@ -300,6 +306,6 @@ def test_throttles_of_a_table_raise_an_alarm(name):
 
 def test_the_outputs_tell_the_addresses_the_tables_and_every_function():
     outputs = expanded()["Outputs"]
-    assert {"ApiUrl", "LoginUrl", "TokenTableName", "IdentityTableName"} <= set(outputs)
+    assert {"ApiUrl", "LoginUrl", "NotifyUrl", "TokenTableName", "IdentityTableName", "OrderTableName", "EventBusName"} <= set(outputs)
     told = {output["Value"].get("Ref") for output in outputs.values()}
     assert {function["id"] for function in functions().values()} <= told

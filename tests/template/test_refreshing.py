@@ -4,7 +4,19 @@ import json
 
 import pytest
 from expanded import expanded, functions, resources, source
-from powers import QUEUE_ACTIONS, READERS, REFRESH_KEYS, REFRESHER, allowing, as_list, role_of, statements, who_may
+from powers import (
+    DUE_INDEX,
+    QUEUE_ACTIONS,
+    QUEUES,
+    READERS,
+    REFRESH_KEYS,
+    REFRESHER,
+    allowing,
+    as_list,
+    role_of,
+    statements,
+    who_may,
+)
 
 # Seconds. The gateway client gives a call up after 5.
 GATEWAY_CALL = 5
@@ -45,13 +57,16 @@ def test_the_keys_of_refresh_tokens_are_for_those_who_store_or_refresh():
 
 
 def test_only_refresh_tokens_reads_the_index_of_due_tokens():
-    assert who_may("dynamodb:Query") == ["refresh-tokens"]
+    assert [folder for folder, statement in allowing("dynamodb:Query") if DUE_INDEX in as_list(statement["Resource"])] == ["refresh-tokens"]
     assert who_may("dynamodb:Scan") == []
 
 
 def test_only_refresh_tokens_touches_the_queues():
     for action in QUEUE_ACTIONS:
-        assert who_may(action) == ["refresh-tokens"]
+        assert [folder for folder, statement in allowing(action) if statement["Resource"] == QUEUES] == ["refresh-tokens"]
+    # The other one that sends anything sends to the queue of its own failures.
+    assert who_may("sqs:SendMessage") == ["publish-events", "refresh-tokens"]
+    assert who_may("sqs:ReceiveMessage") == who_may("sqs:DeleteMessage") == ["refresh-tokens"]
     assert not resources("AWS::SQS::QueuePolicy"), "a queue is opened by roles alone"
 
 
@@ -94,19 +109,24 @@ def test_the_index_of_due_tokens_holds_keys_and_no_token():
     assert types == {"pk": "S", "sk": "S", "due_shard": "S", "due_at": "N"}
 
 
+def sweep_rule() -> dict:
+    (rule,) = [rule for rule in resources("AWS::Events::Rule").values() if rule["Targets"][0]["Arn"] == REFRESHER]
+    return rule
+
+
 def test_a_sweep_is_made_every_minute():
-    (rule,) = resources("AWS::Events::Rule").values()
+    rule = sweep_rule()
     assert rule["ScheduleExpression"] == "rate(1 minute)"
     assert rule.get("State", "ENABLED") == "ENABLED"
     (target,) = rule["Targets"]
-    assert target["Arn"] == REFRESHER
     assert json.loads(target["Input"]) == {"sweep": {}}
 
 
 def test_a_sweep_that_was_lost_is_not_heaped_upon_the_next():
-    (rule,) = resources("AWS::Events::Rule").values()
-    (of_function,) = resources("AWS::Lambda::EventInvokeConfig").values()
-    for limits in (rule["Targets"][0]["RetryPolicy"], of_function):
+    (of_function,) = [
+        limits for limits in resources("AWS::Lambda::EventInvokeConfig").values() if limits["FunctionName"] == {"Ref": "RefreshTokens"}
+    ]
+    for limits in (sweep_rule()["Targets"][0]["RetryPolicy"], of_function):
         assert (limits["MaximumEventAgeInSeconds"], limits["MaximumRetryAttempts"]) == (60, 0)
 
 
@@ -156,10 +176,11 @@ def test_a_pair_that_waits_to_be_written_comes_again_before_its_grant_could_be_g
 
 def test_every_queue_is_encrypted_and_has_dead_letters_of_its_own_or_is_one():
     dead = [dead_letters_of(queues()[name]) for name in working_queues()]
-    assert sorted(queues()) == sorted(working_queues() + dead), "each queue once"
+    # What publish-events fails at is no queue's message: its dead letters stand alone.
+    assert sorted(queues()) == sorted([*working_queues(), *dead, "PublishDeadLetters"]), "each queue once"
     for name, queue in queues().items():
         assert queue["SqsManagedSseEnabled"] is True, name
-    for name in dead:
+    for name in [*dead, "PublishDeadLetters"]:
         assert queues()[name]["MessageRetentionPeriod"] == 14 * 24 * 3600, name
 
 
@@ -177,7 +198,7 @@ def queue_alarm(metric: str, name: str) -> dict:
     return alarm
 
 
-@pytest.mark.parametrize("name", ["RefreshDeadLetters", "RescueDeadLetters"])
+@pytest.mark.parametrize("name", ["RefreshDeadLetters", "RescueDeadLetters", "PublishDeadLetters"])
 def test_one_dead_letter_raises_an_alarm(name):
     alarm = queue_alarm("ApproximateNumberOfMessagesVisible", name)
     assert (alarm["Statistic"], alarm["ComparisonOperator"], alarm["Threshold"]) == ("Maximum", "GreaterThanThreshold", 0)
