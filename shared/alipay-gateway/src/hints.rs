@@ -421,6 +421,121 @@ const BY_SUB_CODE: &[(MendedBy, &str, &str)] = &[
         "ACQ.SYSTEM_ERROR",
         "query the trade, then repeat with the same numbers",
     ),
+    (
+        Caller,
+        "ACQ.INVALID_PARAMETER",
+        "an argument breaks a rule of the method; sub_msg names it",
+    ),
+    (
+        Others,
+        "ACQ.ACCESS_FORBIDDEN",
+        "the merchant has not signed the product that this method needs, or its contract has ended",
+    ),
+    (
+        Others,
+        "ACQ.BIZ_PRODUCT_NOT_ALLOWED",
+        "the merchant has not signed the product of this payment (JSAPI支付, APP支付)",
+    ),
+    (
+        Others,
+        "ACQ.PARTNER_ERROR",
+        "the app or its merchant is not in order at Alipay; ask its support",
+    ),
+    (
+        Others,
+        "ACQ.SELLER_BEEN_BLOCKED",
+        "the merchant's account is blocked; ask Alipay's support",
+    ),
+    (
+        Caller,
+        "ACQ.EXIST_FORBIDDEN_WORD",
+        "the order's subject or body was refused by Alipay's content check",
+    ),
+    (
+        Caller,
+        "ACQ.TOTAL_FEE_EXCEED",
+        "the amount is above what the merchant's contract allows",
+    ),
+    (
+        Caller,
+        "ACQ.CONTEXT_INCONSISTENT",
+        "there is a trade of this out_trade_no with other contents; repeat it as it was, or use another number",
+    ),
+    (
+        Caller,
+        "ACQ.TRADE_BUYER_NOT_MATCH",
+        "there is a trade of this out_trade_no with another buyer; use another number",
+    ),
+    (
+        Caller,
+        "ACQ.TRADE_HAS_SUCCESS",
+        "the order is paid; query it, and use another out_trade_no for another order",
+    ),
+    (
+        Caller,
+        "ACQ.TRADE_HAS_CLOSE",
+        "the order is closed; use another out_trade_no",
+    ),
+    (
+        Others,
+        "ACQ.TRADE_HAS_FINISHED",
+        "the trade is finished: nothing of it can be refunded or changed any more",
+    ),
+    (
+        Caller,
+        "ACQ.BUYER_NOT_EXIST",
+        "buyer_id or buyer_open_id is nobody in this environment (sandbox and production have different users)",
+    ),
+    (
+        Caller,
+        "ACQ.OPEN_ID_NOT_TINY_APP",
+        "op_app_id is not the appid of a mini-program; this payment is for mini-programs only",
+    ),
+    (
+        Caller,
+        "ACQ.BUYER_SELLER_EQUAL",
+        "the buyer is the merchant; let another account pay",
+    ),
+    (
+        Others,
+        "ACQ.BUYER_ENABLE_STATUS_FORBID",
+        "the buyer's account may not pay; the buyer has to ask Alipay's support",
+    ),
+    (
+        Others,
+        "ACQ.TRADE_STATUS_ERROR",
+        "the trade's state does not allow this; query it (a paid order is refunded, not closed)",
+    ),
+    (
+        Caller,
+        "ACQ.DISCORDANT_REPEAT_REQUEST",
+        "there is a refund of this out_request_no with another amount; repeat it as it was, or use another number",
+    ),
+    (
+        Caller,
+        "ACQ.REFUND_AMT_NOT_EQUAL_TOTAL",
+        "a refund of a part needs an out_request_no of its own, and one of the whole the order's amount",
+    ),
+    (
+        Caller,
+        "ACQ.REASON_TRADE_REFUND_FEE_ERR",
+        "refund_amount is above what is left of the order",
+    ),
+    (
+        Others,
+        "ACQ.SELLER_BALANCE_NOT_ENOUGH",
+        "the merchant's account does not hold enough; put money in, then repeat with the same out_request_no",
+    ),
+    (
+        Others,
+        "ACQ.REASON_TRADE_BEEN_FREEZEN",
+        "the trade is frozen; ask Alipay's support",
+    ),
+    (
+        Others,
+        "ACQ.TRADE_NOT_ALLOW_REFUND",
+        "the trade cannot be refunded: it was never paid, or the time for refunds has passed",
+    ),
 ];
 
 const BY_CODE: &[(&str, &str)] = &[

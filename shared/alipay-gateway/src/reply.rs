@@ -10,6 +10,7 @@ mod unverified;
 
 pub(crate) use ciphertext::decrypted;
 pub(crate) use echo::{check_echo, text_or_number};
+pub(crate) use signature::verify_node;
 pub use unverified::UnverifiedReply;
 
 use serde::de::DeserializeOwned;

@@ -60,50 +60,61 @@ pub fn signed_request(
     call: &Call,
     now: SystemTime,
 ) -> Result<SignedRequest, GatewayError> {
-    let timestamp = timestamp(now);
-    let biz_content = biz_content(app, call)?;
-    // The protocol's own names are inserted last: an argument can never replace one.
-    let mut parameters: BTreeMap<&str, &str> = call
-        .fields
-        .iter()
-        .map(|(name, value)| (name.as_str(), value.as_str()))
-        .filter(|(name, _)| !OPTIONAL.contains(name))
-        .collect();
-    if let Some(biz_content) = &biz_content {
-        parameters.insert("biz_content", biz_content);
-    }
-    if call.encrypted {
-        parameters.insert("encrypt_type", "AES");
-    }
-    if let Some(certificates) = &app.certificates {
-        parameters.insert("app_cert_sn", &certificates.app_serial_number);
-        parameters.insert("alipay_root_cert_sn", certificates.roots.serial_numbers());
-    }
-    parameters.extend([
-        ("app_id", app.app_id.as_str()),
-        ("charset", app.charset.as_str()),
-        ("format", "JSON"),
-        ("method", call.method.as_str()),
-        ("sign_type", app.sign_type.as_str()),
-        ("timestamp", timestamp.as_str()),
-        ("version", "1.0"),
-    ]);
-
-    // Empty pairs are left out of what is signed and of what is sent, by the same rule of alipay-signing.
-    let canonical = canonical_string(parameters.iter().map(|(name, value)| (*name, *value)));
-    let sign = app
-        .signing_key
-        .sign(app.sign_type, &app.charset.encode(&canonical)?)?;
-    parameters.insert("sign", &sign);
-
+    let parameters = signed_parameters(app, call, now)?;
     let (query, body): (Vec<_>, Vec<_>) = parameters
         .iter()
-        .map(|(name, value)| (*name, *value))
+        .map(|(name, value)| (*name, &**value))
         .partition(|(name, _)| IN_QUERY.contains(name));
     Ok(SignedRequest {
         query: form_encode(query, app.charset)?,
         body: form_encode(body, app.charset)?,
     })
+}
+
+/// All parameters of `call` as signed at `now`, `sign` among them.
+///
+/// # Errors
+/// As [`signed_request`].
+pub(crate) fn signed_parameters<'a>(
+    app: &'a App,
+    call: &'a Call,
+    now: SystemTime,
+) -> Result<BTreeMap<&'a str, Cow<'a, str>>, GatewayError> {
+    // The protocol's own names are inserted last: an argument can never replace one.
+    let mut parameters: BTreeMap<&str, Cow<'_, str>> = call
+        .fields
+        .iter()
+        .map(|(name, value)| (name.as_str(), Cow::from(value)))
+        .filter(|(name, _)| !OPTIONAL.contains(name))
+        .collect();
+    if let Some(biz_content) = biz_content(app, call)? {
+        parameters.insert("biz_content", biz_content);
+    }
+    if call.encrypted {
+        parameters.insert("encrypt_type", "AES".into());
+    }
+    if let Some(certificates) = &app.certificates {
+        let roots = certificates.roots.serial_numbers();
+        parameters.insert("app_cert_sn", (&certificates.app_serial_number).into());
+        parameters.insert("alipay_root_cert_sn", roots.into());
+    }
+    parameters.extend([
+        ("app_id", Cow::from(&app.app_id)),
+        ("charset", app.charset.as_str().into()),
+        ("format", "JSON".into()),
+        ("method", (&call.method).into()),
+        ("sign_type", app.sign_type.as_str().into()),
+        ("timestamp", timestamp(now).into()),
+        ("version", "1.0".into()),
+    ]);
+
+    // Empty pairs are left out of what is signed and of what is sent, by the same rule of alipay-signing.
+    let canonical = canonical_string(parameters.iter().map(|(name, value)| (*name, &**value)));
+    let sign = app
+        .signing_key
+        .sign(app.sign_type, &app.charset.encode(&canonical)?)?;
+    parameters.insert("sign", sign.into());
+    Ok(parameters)
 }
 
 /// The call's `biz_content`, as its ciphertext where it is to be encrypted. What is signed is the ciphertext.

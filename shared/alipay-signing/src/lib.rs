@@ -6,6 +6,7 @@ mod flawed_chip;
 mod key_text;
 mod legacy_md5;
 mod legacy_sha1;
+mod notice;
 mod parameters;
 mod signing_key;
 mod verifying_key;
@@ -18,6 +19,7 @@ pub mod v3;
 
 pub use charset::{Charset, Undecodable, UnknownCharset, Unmappable};
 pub use key_text::KeyError;
+pub use notice::{EmptyValues, NoticeRule, notice_text};
 pub use parameters::{canonical_string, form_encode};
 pub use signing_key::{SignError, SigningKey, private_key_der};
 pub use verifying_key::{SignatureInvalid, VerifyingKey};

@@ -20,14 +20,18 @@ pub fn canonical_string<'a>(params: impl IntoIterator<Item = (&'a str, &'a str)>
         .collect();
     // By name, not by the whole `name=value`: `a1` would come before `a` there, since `1` < `=`.
     pairs.sort_unstable();
+    joined(&pairs)
+}
 
+/// `name=value` pairs joined by `&`, in the given order.
+pub(crate) fn joined(pairs: &[(&str, &str)]) -> String {
     let length = pairs
         .iter()
         .map(|(name, value)| name.len() + value.len() + 2)
         .sum();
     let mut text = String::with_capacity(length);
-    for (name, value) in pairs {
-        if !text.is_empty() {
+    for (index, (name, value)) in pairs.iter().enumerate() {
+        if index > 0 {
             text.push('&');
         }
         text.push_str(name);

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
-use alipay_gateway::{App, Call, Clock, Deadline, Gateway, GatewayError, Refusal, Reply};
+use alipay_gateway::{
+    App, Call, Clock, Deadline, Gateway, GatewayError, Refusal, Reply, order_string,
+};
 use alipay_signing::SigningKey;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Mutex;
@@ -267,6 +269,16 @@ impl Alipay {
             }
             _ => result,
         }
+    }
+
+    /// The order string of `call` for `app`, signed now: what a native app hands to the Alipay client. Encrypted as a call would be,
+    /// and always in protocol V2.
+    ///
+    /// # Errors
+    /// As [`order_string`]; [`GatewayError::Unbuildable`] when the caller wishes contents encrypted that there are not.
+    pub fn order_string(&self, app: &SelectedApp, call: &Call) -> Result<String, GatewayError> {
+        let marked = app.with_encryption(&app.settings, call)?;
+        order_string(app.gateway_app(), &marked, self.now())
     }
 
     /// `app` with settings that were read just now, where they are not those it was selected with: for a function that found

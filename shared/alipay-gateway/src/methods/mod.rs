@@ -10,6 +10,7 @@ mod open_ids;
 mod subscription;
 mod template_message;
 mod temporary_code;
+mod trade;
 mod user_info;
 
 pub use app_auth_token::{
@@ -27,6 +28,10 @@ pub use open_ids::{OPEN_ID_QUERY_LIMIT, OpenIdOf, OpenIdQuery, OpenIds};
 pub use subscription::{SubscribeRelation, Subscriber, SubscriptionQuery, Subscriptions};
 pub use template_message::{Recipient, TemplateMessage};
 pub use temporary_code::{TemporaryCode, TemporaryCodeRequest};
+pub use trade::{
+    Buyer, ClosedTrade, CreatedTrade, FoundRefund, NewTrade, RefundQuery, RefundedTrade, Trade,
+    TradeAppPay, TradeClose, TradeCreate, TradeQuery, TradeRefund,
+};
 pub use user_info::{UserInfo, user_info};
 
 use serde::Serialize;

@@ -10,7 +10,7 @@ use crate::GatewayError;
 /// older document of Alipay's). Changing only where the backslash really is the escape of the slash (an odd number of
 /// backslashes before it), and reading the changed text from then on, leaves nothing to forge with. A ciphertext is such a text
 /// too: base64 has slashes.
-pub(super) fn verify_node<'a>(
+pub(crate) fn verify_node<'a>(
     key: &VerifyingKey,
     sign_type: SignType,
     charset: Charset,

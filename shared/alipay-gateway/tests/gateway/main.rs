@@ -10,6 +10,7 @@
 
 mod calls;
 mod certificates;
+mod client_results;
 mod connections;
 mod deadlines;
 mod encryption;
@@ -17,11 +18,14 @@ mod faults;
 mod front_end_data;
 mod login_strings;
 mod newer_refresh_tokens;
+mod notices;
+mod order_strings;
 mod outside_vectors;
 mod redaction;
 mod replies;
 mod requests;
 mod token_replies;
+mod trades;
 mod v3_calls;
 mod v3_replies;
 mod v3_requests;
@@ -74,6 +78,24 @@ fn app() -> App {
         alipay_key().verifying_key(),
         alipay_gateway::gateway_address("http://127.0.0.1:9/gateway.do").expect("a URL"),
     )
+}
+
+/// The same in certificate mode, and the private key of the certificate that is configured as Alipay's.
+fn certified_app() -> (App, SigningKey) {
+    let file = |name: &str| {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/vectors/keys");
+        std::fs::read_to_string(folder.join(name)).expect("a readable file")
+    };
+    let app = App {
+        certificates: Some(AppCertificates {
+            app_serial_number: "f".repeat(32),
+            alipay: Certificate::from_text(&file("app-2048.crt")).expect("a certificate"),
+            roots: RootCertificates::from_text(&file("roots.crt")).expect("the roots"),
+        }),
+        ..app()
+    };
+    let key = SigningKey::from_text(&file("app-2048.pkcs8.pem")).expect("its key");
+    (app, key)
 }
 
 /// An app of the simulator, as its developer configures it here: with all that it was given.

@@ -13,6 +13,7 @@ mod charsets;
 mod content_encryption;
 mod der_writer;
 mod key_loading;
+mod notices;
 mod outside_certificates;
 mod outside_vectors;
 mod parameters;

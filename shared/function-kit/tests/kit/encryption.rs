@@ -91,6 +91,33 @@ fn the_protocol_is_v2_unless_an_app_says_v3() {
     assert_eq!(apps.default_app().pid.as_deref(), Some("2088000000000001"));
 }
 
+#[test]
+fn an_order_string_is_signed_by_the_clock_and_encrypted_as_a_call_would_be() {
+    let order = Call::new("alipay.trade.app.pay").with_biz_content(r#"{"subject":"tea"}"#);
+    for protocol in ["v2", "v3"] {
+        for need_encrypt in [false, true] {
+            let settings =
+                json!({"aesKey": KEY, "needEncrypt": need_encrypt, "protocol": protocol});
+            let clock = Arc::new(|| SystemTime::UNIX_EPOCH);
+            let alipay = Alipay::new(gateway(), read(&settings).unwrap(), clock, false);
+            let app = alipay.app(None).unwrap();
+            let text = alipay.order_string(&app, &order).unwrap();
+            assert!(text.contains("&timestamp=1970-01-01%2008%3A00%3A00&"));
+            assert_eq!(text.contains("encrypt_type=AES"), need_encrypt);
+            assert_eq!(text.contains("tea"), !need_encrypt);
+        }
+    }
+    let keyless = Alipay::new(
+        gateway(),
+        read(&json!({})).unwrap(),
+        Arc::new(SystemTime::now),
+        false,
+    );
+    let app = keyless.app(None).unwrap();
+    let error = keyless.order_string(&app, &order.encrypted()).unwrap_err();
+    assert!(matches!(error, GatewayError::Unbuildable { .. }), "{error}");
+}
+
 /// Makes one call of the method that it is told, with or without contents.
 struct Calling {
     alipay: Alipay,
