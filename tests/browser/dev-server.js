@@ -17,15 +17,19 @@ export const USER_NAME = '小明';
 
 /**
  * Starts a server whose login document has these clients, or the one that the server makes by itself. It is ended when this process exits.
+ * With `schedule` it does by itself what the schedules do on AWS, as `make run` has it.
  */
-export async function startDevServer(clients) {
+export async function startDevServer(clients, { schedule = false } = {}) {
   const folder = mkdtempSync(path.join(tmpdir(), 'browser-tests-'));
-  const options = clients ? ['--login', loginDocument(folder, clients)] : [];
-  const child = spawn(BINARY, ['--port', '0', '--no-schedule', ...options], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const login = clients ? ['--login', loginDocument(folder, clients)] : [];
+  const options = ['--port', '0', ...(schedule ? [] : ['--no-schedule']), ...login];
+  const child = spawn(BINARY, options, { stdio: ['ignore', 'pipe', 'pipe'] });
   const end = () => child.kill();
   process.once('exit', end);
   let log = '';
+  let printed = '';
   child.stderr.setEncoding('utf8').on('data', text => (log += text));
+  child.stdout.setEncoding('utf8').on('data', text => (printed += text));
   const banner = await whatItPrints(child, () => log);
   const url = found(banner, /is running on (http:\S+)/);
   const simulator = found(banner, /control: (http:\S+)\/_simulator\//);
@@ -37,6 +41,8 @@ export async function startDevServer(clients) {
     simulator,
     /** What the server printed when it was ready. */
     banner,
+    /** All that it has printed so far: the same, and a line for each event that was published. */
+    printed: () => printed,
     /** What the server has logged so far. */
     log: () => log,
     /** How many codes were exchanged at the gateway, or were tried to be. */
