@@ -15,6 +15,8 @@ use crate::keys::{self, SignType};
 pub struct AppOptions {
     /// Chosen app id; absent: the next of `2021000000000001`, `2021000000000002`, …
     pub app_id: Option<String>,
+    /// The merchant that the app's payments go to (PID, the `seller_id` of its trades): 16 digits that begin with 2088.
+    pub pid: String,
     /// Which identifiers of a user the app gets and may address.
     pub identifiers: Identifiers,
     /// The address that the console has as the app's callback (授权回调地址), such as `https://login.example.com/callback`: users
@@ -45,6 +47,7 @@ impl Default for AppOptions {
     fn default() -> Self {
         Self {
             app_id: None,
+            pid: "2088000000000999".to_owned(),
             identifiers: Identifiers::default(),
             callback: None,
             sign_types: vec![SignType::Rsa2],
@@ -176,6 +179,8 @@ pub struct Template {
 pub struct SimulatedApp {
     /// The app id.
     pub app_id: String,
+    /// The merchant that its payments go to.
+    pub pid: String,
     /// The app's private key, PKCS#8 PEM. Empty where the caller keeps it.
     pub private_key: String,
     /// The same key as PKCS#1 in bare base64, the form that some official SDKs want.
@@ -251,6 +256,7 @@ pub(crate) fn register(
     let aes_key = options.content_encryption.then(AesKey::random);
     let mut app = SimulatedApp {
         app_id,
+        pid: options.pid.clone(),
         private_key: private
             .as_ref()
             .map(keys::private_key_pem)

@@ -4,7 +4,7 @@
 //! certificate: that one, and the refusal of an encrypted call to a method without `biz_content`, are choices.
 
 use std::collections::BTreeMap;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use crate::apps::AppRecord;
 use crate::authority::authority;
@@ -14,6 +14,7 @@ use crate::encryption::{self, AesKey};
 use crate::gateway::charset_of;
 use crate::keys::{self, SignType};
 use crate::merchants::acting_app;
+use crate::methods::trade::order_string::METHOD as ORDER_STRING;
 use crate::methods::{self, Call, Method};
 use crate::parameters::Parameters;
 use crate::refusal::{Refusal, with_html_entities};
@@ -28,12 +29,39 @@ pub(crate) struct Place {
     pub(crate) encryption: Option<AesKey>,
 }
 
+/// Where a signed request came to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Door {
+    /// `/gateway.do`
+    Gateway,
+    /// The cashier, with an order string.
+    Cashier,
+}
+
+impl Door {
+    fn method(self, name: &str) -> Option<&'static Method> {
+        match self {
+            Self::Gateway => methods::find(name),
+            Self::Cashier => Some(&ORDER_STRING).filter(|method| method.name == name),
+        }
+    }
+
+    /// How old a request may be. An order string lies with the buyer for a while.
+    fn longest_age(self) -> Duration {
+        match self {
+            Self::Gateway => clock::TIMESTAMP_TOLERANCE,
+            Self::Cashier => Duration::from_secs(86_400),
+        }
+    }
+}
+
 /// The gateway's checks, then the method.
 pub(crate) fn judge(
     world: &mut World,
     parameters: &Parameters,
     base_url: &str,
     place: &mut Place,
+    door: Door,
 ) -> methods::Answer {
     if let Some(name) = &parameters.contradiction {
         return Err(Refusal::invalid(
@@ -52,7 +80,8 @@ pub(crate) fn judge(
         .ok_or_else(|| Refusal::invalid("isv.invalid-app-id", "无效的AppID参数"))?;
     let method =
         get("method").ok_or_else(|| Refusal::missing("isv.missing-method", "缺少方法名参数"))?;
-    let method = methods::find(&method)
+    let method = door
+        .method(&method)
         .ok_or_else(|| Refusal::invalid("isv.invalid-method", "不存在的方法名"))?;
     *place = Place {
         under_error_response: method.fails_under_error_response,
@@ -61,7 +90,7 @@ pub(crate) fn judge(
     };
     let timestamp = get("timestamp")
         .ok_or_else(|| Refusal::missing("isv.missing-timestamp", "缺少时间戳参数"))?;
-    if clock::is_current(&timestamp, SystemTime::now()) != Some(true) {
+    if clock::is_current(&timestamp, SystemTime::now(), door.longest_age()) != Some(true) {
         return Err(Refusal::invalid(
             "isv.invalid-timestamp",
             "非法的时间戳参数",

@@ -48,33 +48,36 @@ pub(crate) fn parse_beijing(text: &str) -> Option<SystemTime> {
     Some(moment.assume_offset(BEIJING).into())
 }
 
-/// Whether the text is a UTC+8 time within the tolerance of `now`; `None` where it is not such a time at all.
-pub(crate) fn is_current(text: &str, now: SystemTime) -> Option<bool> {
+/// Whether the text is a UTC+8 time, at most `longest_age` before `now` and the tolerance after it; `None` where it is not
+/// such a time at all.
+pub(crate) fn is_current(text: &str, now: SystemTime, longest_age: Duration) -> Option<bool> {
     let sent = parse_beijing(text)?;
-    let apart = match now.duration_since(sent) {
-        Ok(behind) => behind,
-        Err(ahead) => ahead.duration(),
-    };
-    Some(apart <= TIMESTAMP_TOLERANCE)
+    Some(match now.duration_since(sent) {
+        Ok(age) => age <= longest_age,
+        Err(ahead) => ahead.duration() <= TIMESTAMP_TOLERANCE,
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use std::time::{Duration, SystemTime};
 
-    use super::{beijing_text, is_current};
+    use super::{TIMESTAMP_TOLERANCE, beijing_text, is_current};
 
     #[test]
     fn times_are_written_and_judged_eight_hours_east_of_greenwich() {
         let at = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
         assert_eq!(beijing_text(at), "2023-11-15 06:13:20");
-        assert_eq!(is_current("2023-11-15 06:23:20", at), Some(true));
-        assert_eq!(is_current("2023-11-15 06:23:21", at), Some(false));
+        let is_current = |text| is_current(text, at, TIMESTAMP_TOLERANCE);
+        assert_eq!(is_current("2023-11-15 06:23:20"), Some(true));
+        assert_eq!(is_current("2023-11-15 06:23:21"), Some(false));
+        assert_eq!(is_current("2023-11-15 06:03:20"), Some(true));
+        assert_eq!(is_current("2023-11-15 06:03:19"), Some(false));
         assert_eq!(
-            is_current("2023-11-14 22:13:20", at),
+            is_current("2023-11-14 22:13:20"),
             Some(false),
             "UTC is not UTC+8"
         );
-        assert_eq!(is_current("1700000000", at), None);
+        assert_eq!(is_current("1700000000"), None);
     }
 }

@@ -3,6 +3,7 @@
 mod content;
 mod logins;
 mod merchants;
+mod payments;
 mod refreshes;
 mod subscriptions;
 
@@ -18,6 +19,7 @@ use serde_json::{Value, json};
 
 use crate::apps::AppOptions;
 use crate::authority::AlipayCertificate;
+use crate::cashier;
 use crate::connection::Peer;
 use crate::consent;
 use crate::faults::Fault;
@@ -26,7 +28,6 @@ use crate::gateway_v3;
 use crate::grants::{CodeOptions, Scope};
 use crate::images::{self, Shape};
 use crate::methods::METHODS;
-use crate::methods::trade::Trade;
 use crate::phone_number::PhoneNumberFailure;
 use crate::users::{self, SimulatedUser};
 use crate::world::Shared;
@@ -52,7 +53,7 @@ const ROUTES: &[Route] = &[
     (
         "POST",
         "/_simulator/apps",
-        "registers an app: {\"app_id\"?, \"identifiers\"?, \"callback\"?, \"sign_types\"?, \"key\"?, \"tokens\"?: {\"access_seconds\"?, \"refresh_seconds\"?, \"spelling\"?: \"number\"|\"string\"}, \"merchant_tokens\"?: {\"token_seconds\"?, \"refresh_seconds\"?}, \"templates\"?, \"methods\"?, \"certificates\"?, \"content_encryption\"?, \"signed_error_responses\"?}; answers its keys and certificates",
+        "registers an app: {\"app_id\"?, \"pid\"?, \"identifiers\"?, \"callback\"?, \"sign_types\"?, \"key\"?, \"tokens\"?: {\"access_seconds\"?, \"refresh_seconds\"?, \"spelling\"?: \"number\"|\"string\"}, \"merchant_tokens\"?: {\"token_seconds\"?, \"refresh_seconds\"?}, \"templates\"?, \"methods\"?, \"certificates\"?, \"content_encryption\"?, \"signed_error_responses\"?}; answers its keys and certificates",
     ),
     ("GET", "/_simulator/users", "the users"),
     (
@@ -100,12 +101,6 @@ const ROUTES: &[Route] = &[
         "/_simulator/messages",
         "the template messages that were sent",
     ),
-    ("GET", "/_simulator/trades", "the trades"),
-    (
-        "POST",
-        "/_simulator/trades",
-        "puts a trade there: {\"app_id\", \"out_trade_no\", \"trade_no\"?, \"trade_status\"?, \"total_amount\"?, \"buyer\"?}",
-    ),
     ("GET", "/_simulator/faults", "the faults in force"),
     (
         "POST",
@@ -126,7 +121,7 @@ const ROUTES: &[Route] = &[
     (
         "GET",
         "/_simulator/clock",
-        "by how many seconds the clock of codes and tokens is advanced",
+        "by how many seconds the clock of codes, tokens, trades and notices is advanced",
     ),
     (
         "POST",
@@ -161,7 +156,6 @@ pub(crate) fn router(shared: Shared) -> Router {
             post(unsubscribe).delete(resubscribe),
         )
         .route("/_simulator/messages", get(messages))
-        .route("/_simulator/trades", get(trades).post(add_trade))
         .route(
             "/_simulator/faults",
             get(faults).post(inject).delete(clear_faults),
@@ -178,6 +172,8 @@ pub(crate) fn router(shared: Shared) -> Router {
         .merge(consent::router())
         .merge(logins::router())
         .merge(merchants::router())
+        .merge(cashier::router())
+        .merge(payments::router())
         .merge(refreshes::router())
         .fallback(not_found)
         .with_state(shared)
@@ -190,6 +186,7 @@ fn routes() -> Value {
         logins::ROUTES,
         subscriptions::ROUTES,
         merchants::ROUTES,
+        payments::ROUTES,
         refreshes::ROUTES,
     ]
     .into_iter()
@@ -415,15 +412,6 @@ async fn resubscribe(State(shared): State<Shared>) -> StatusCode {
 
 async fn messages(State(shared): State<Shared>) -> Json<Value> {
     Json(json!(shared.world().messages))
-}
-
-async fn trades(State(shared): State<Shared>) -> Json<Value> {
-    Json(json!(shared.world().trades))
-}
-
-async fn add_trade(State(shared): State<Shared>, Json(trade): Json<Trade>) -> Response {
-    shared.world().trades.push(trade.clone());
-    (StatusCode::CREATED, Json(trade)).into_response()
 }
 
 async fn faults(State(shared): State<Shared>) -> Json<Value> {

@@ -8,7 +8,7 @@ use axum::http::{StatusCode, header, request::Parts};
 use axum::response::{IntoResponse, Response};
 
 use crate::charset::Charset;
-use crate::checks::{Place, judge};
+use crate::checks::{Door, Place, judge};
 use crate::connection::{Connection, Peer};
 use crate::faults::{FaultKind, Target};
 use crate::grants::random_text;
@@ -264,7 +264,7 @@ fn answer(
         signed: false,
         encryption: None,
     };
-    let outcome = judge(world, parameters, base_url, &mut place);
+    let outcome = judge(world, parameters, base_url, &mut place, Door::Gateway);
     let (node, verdict) = match answered(outcome, faults) {
         Ok(node) => {
             place.under_error_response = false;

@@ -3,7 +3,8 @@
 //!
 //! It checks what the real gateway checks, with code of its own: no part of it is shared with what it tests, and its
 //! RSA and AES are another library's. It issues codes and tokens with Alipay's rules, shows users the page on which they agree to
-//! a login in a browser, makes mini codes, takes template messages, and can be told to fail in every way that a network or an attacker can.
+//! a login in a browser, makes mini codes, takes template messages, has buyers pay at a cashier and sends notices of it, and can be told to
+//! fail in every way that a network or an attacker can.
 //!
 //! ```no_run
 //! # async fn example() -> std::io::Result<()> {
@@ -39,11 +40,25 @@
 //! Open ids of known users (`alipay.open.app.openid.…`) are told to apps that have open ids, for 100 users at once; a conversion order is
 //! approved by [`Simulator::approve_conversion`], and the steps by which a developer asks for one are not there.
 //!
+//! Trades are in `src/trades.rs` and `src/methods/trade/`, the cashier for browsers is `/cashier.htm` (`src/cashier/page.rs` names its
+//! selectors), notices are in `src/notices.rs`. The trade of an order string is there once the cashier was opened with it; an order string
+//! is taken for 24 hours by the wall clock, and a trade waits until `time_expire`, else for 15 days, by the simulator's. Choices: a trade of
+//! `alipay.trade.create` is paid by its named buyer alone (`ACQ.TRADE_BUYER_NOT_MATCH`), that of an order string by anybody; the same
+//! order may come again with another `time_expire` or `notify_url`, which changes nothing; `op_app_id` is any app of the simulator, `seller_id` the app's own
+//! [`AppOptions::pid`] alone; to close twice is `ACQ.TRADE_STATUS_ERROR`; who pays what is paid is told 9000 once more.
+//!
+//! A notice goes out for a payment, for each refund, for a closing, be it by `time_expire`, and for `TRADE_FINISHED`
+//! ([`Simulator::finish_trade`]); the repeats are the same text, at Alipay's times from the first one on. Several notices are sent
+//! side by side. They go to `http` addresses of this machine alone, without redirects: another address is kept as
+//! [`NoticeStanding::Undeliverable`]. `refund_fee` is what has gone back altogether, `body` is always there and empty, and a notice
+//! names no certificate. A trade that was made with a merchant's `app_auth_token` is told as the merchant's own app.
+//!
 //! A merchant's replaced tokens stay usable for 10 minutes, and a reply about several merchants has `tokens` alone.
 
 mod apps;
 mod authority;
 mod authorization;
+mod cashier;
 mod certificates;
 mod charset;
 mod checks;
@@ -62,6 +77,8 @@ mod keys;
 mod merchants;
 mod methods;
 mod multipart;
+mod notices;
+mod page;
 mod parameters;
 mod phone_number;
 mod received;
@@ -72,6 +89,7 @@ mod reply_v3;
 mod signer;
 mod simulator;
 mod subscriptions;
+mod trades;
 mod users;
 mod world;
 
@@ -80,16 +98,20 @@ pub use crate::apps::{
     TokenRules,
 };
 pub use crate::authority::AlipayCertificate;
+pub use crate::cashier::{CashierDecision, CashierFlaw, CashierOutcome};
 pub use crate::consent::{PageVisit, VisitOutcome};
 pub use crate::faults::{Fault, FaultKind};
 pub use crate::grants::{CodeOptions, Scope};
 pub use crate::keys::SignType;
 pub use crate::methods::batch_message::SentBatch;
 pub use crate::methods::template_message::SentMessage;
-pub use crate::methods::trade::Trade;
+pub use crate::notices::{
+    Notice, NoticeAnswer, NoticeAttempt, NoticeForgery, NoticeOptions, NoticeStanding, SignedText,
+};
 pub use crate::phone_number::PhoneNumberFailure;
 pub use crate::received::{ConnectionFacts, ReceivedCall, Verdict};
 pub use crate::refreshes::RefreshCount;
 pub use crate::simulator::Simulator;
 pub use crate::subscriptions::{Subscription, SubscriptionKind};
+pub use crate::trades::{Refund, Trade};
 pub use crate::users::SimulatedUser;

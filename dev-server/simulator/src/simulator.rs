@@ -1,5 +1,7 @@
 //! The running simulator and its Rust API.
 
+mod payments;
+
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -18,7 +20,7 @@ use crate::grants::CodeOptions;
 use crate::keys;
 use crate::methods::batch_message::SentBatch;
 use crate::methods::template_message::SentMessage;
-use crate::methods::trade::Trade;
+use crate::notices::delivery;
 use crate::phone_number::PhoneNumberFailure;
 use crate::received::ReceivedCall;
 use crate::refreshes::RefreshCount;
@@ -71,10 +73,12 @@ impl Simulator {
                         listener,
                         connections: Arc::clone(&served.connections),
                     };
+                    let notices = delivery::run(served.clone());
                     let service =
                         control::router(served).into_make_service_with_connect_info::<Peer>();
                     tokio::select! {
                         _ = axum::serve(listener, service) => {}
+                        () = notices => {}
                         _ = stopped => {}
                     }
                 });
@@ -191,7 +195,7 @@ impl Simulator {
         self.shared.world().issue_code(app_id, &options)
     }
 
-    /// From now on this user is the one who visits the page for users, `/oauth2/publicAppAuthorize.htm`; at first it is
+    /// From now on this user is the one who visits the page for users, `/oauth2/publicAppAuthorize.htm`, and the cashier; at first it is
     /// [`SimulatedUser::DEFAULT_USER_ID`]. An unknown user is registered.
     pub fn change_visitor(&self, user_id: &str) {
         self.shared.world().change_visitor(user_id);
@@ -300,11 +304,6 @@ impl Simulator {
         self.shared.world().cancel_merchant(isv_app_id, auth_app_id)
     }
 
-    /// Puts a trade there for `alipay.trade.query`; the newest of a number counts.
-    pub fn add_trade(&self, trade: Trade) {
-        self.shared.world().trades.push(trade);
-    }
-
     /// Injects a fault. All faults in force that fit a call befall it together.
     pub fn inject(&self, fault: Fault) {
         self.shared.world().faults.add(fault);
@@ -389,7 +388,8 @@ impl Simulator {
         self.shared.connections.reset_all()
     }
 
-    /// Moves the clock of codes and tokens on. Timestamps of requests are judged by the wall clock all the same.
+    /// Moves the clock of codes, tokens, trades and notices on; what becomes due by that is done. Timestamps of requests are
+    /// judged by the wall clock all the same.
     pub fn advance_clock(&self, by: Duration) {
         self.shared.world().advance_clock(by);
     }

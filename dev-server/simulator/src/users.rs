@@ -1,5 +1,7 @@
 //! Alipay users.
 
+use std::collections::BTreeMap;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
@@ -66,6 +68,18 @@ pub(crate) fn open_id(app_id: &str, user_id: &str) -> String {
 /// The user's identifier across the apps of one owner. All apps of a simulator have one owner.
 pub(crate) fn union_id(user_id: &str) -> String {
     derived("union_id", "", user_id)
+}
+
+/// How the user logs in to Alipay, with stars in the middle, as answers and notices have it.
+pub(crate) fn logon_id(users: &BTreeMap<String, SimulatedUser>, user_id: &str) -> String {
+    let mobile = users.get(user_id).map_or("", |user| user.mobile.as_str());
+    let letters: Vec<char> = mobile.chars().collect();
+    let first: String = letters.iter().take(3).collect();
+    let last: String = letters
+        .iter()
+        .skip(letters.len().saturating_sub(4).max(3))
+        .collect();
+    format!("{first}****{last}")
 }
 
 fn derived(kind: &str, app_id: &str, user_id: &str) -> String {

@@ -18,9 +18,10 @@ use crate::methods::content::analyze::AnalyzedContent;
 use crate::methods::mini_code::MiniCode;
 use crate::methods::open_ids::ConversionOrder;
 use crate::methods::template_message::SentMessage;
-use crate::methods::trade::Trade;
+use crate::notices::Notices;
 use crate::received::Received;
 use crate::subscriptions::{Subscription, Subscriptions};
+use crate::trades::Trade;
 use crate::users::SimulatedUser;
 
 /// The state, shared by the gateway, the control API and the Rust API.
@@ -54,7 +55,7 @@ pub(crate) struct World {
     pub(crate) nonces: Nonces,
     pub(crate) users: BTreeMap<String, SimulatedUser>,
     pub(crate) grants: Grants,
-    /// The `user_id` of whoever visits the page for users.
+    /// The `user_id` of whoever visits the page for users and the cashier.
     pub(crate) visitor: String,
     /// (app id, user id) of users who take no more messages.
     pub(crate) unsubscribed: BTreeSet<(String, String)>,
@@ -67,7 +68,9 @@ pub(crate) struct World {
     /// By `order_id`.
     pub(crate) conversion_orders: BTreeMap<String, ConversionOrder>,
     pub(crate) mini_codes: BTreeMap<String, MiniCode>,
+    /// Oldest first; of several of one number the newest counts.
     pub(crate) trades: Vec<Trade>,
+    pub(crate) notices: Notices,
     pub(crate) faults: Faults,
     pub(crate) received: Received,
     pub(crate) clock: Clock,
@@ -95,6 +98,7 @@ impl Default for World {
             conversion_orders: BTreeMap::new(),
             mini_codes: BTreeMap::new(),
             trades: Vec::new(),
+            notices: Notices::default(),
             faults: Faults::default(),
             received: Received::default(),
             clock: Clock::default(),
@@ -197,5 +201,7 @@ impl World {
 
     pub(crate) fn advance_clock(&mut self, by: Duration) {
         self.clock.advance(by);
+        self.close_expired_trades();
+        self.notices.changed();
     }
 }

@@ -3,26 +3,19 @@
 //! For whoever drives a browser: `button[value=agree]`, `button[value=refuse]`, `#app-id`, `#scopes` and `#user` on the question;
 //! `#refused` after a refusal; `#error`, with the parameter's name in `data-parameter`, where the link is wrong.
 
-use axum::http::{HeaderName, StatusCode, header};
-use axum::response::{Html, IntoResponse, Response};
+use axum::http::StatusCode;
+use axum::response::Response;
 
 use super::request::{AuthorizationRequest, Flaw};
+use crate::page::{document, escaped};
 use crate::users::SimulatedUser;
+
+const TITLE: &str = "支付宝授权（模拟器）";
 
 /// The form's one member, and its two values.
 pub(super) const DECISION: &str = "decision";
 pub(super) const AGREE: &str = "agree";
 pub(super) const REFUSE: &str = "refuse";
-
-/// `form-action` is not restricted: Chromium applies it to the redirect after the form too, and that leads to another site.
-const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'";
-
-const HEADERS: [(HeaderName, &str); 4] = [
-    (header::CACHE_CONTROL, "no-store"),
-    (header::CONTENT_SECURITY_POLICY, POLICY),
-    (header::REFERRER_POLICY, "no-referrer"),
-    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-];
 
 /// Asks the user. The form has no address of its own, so that it comes to that of the page, with the same query.
 pub(super) fn question(request: &AuthorizationRequest, user: &SimulatedUser) -> Response {
@@ -43,13 +36,13 @@ pub(super) fn question(request: &AuthorizationRequest, user: &SimulatedUser) -> 
         user_id = escaped(&user.user_id),
         host = escaped(request.redirect_uri.host_str().unwrap_or_default()),
     );
-    answer(StatusCode::OK, &main)
+    document(TITLE, StatusCode::OK, &main)
 }
 
 /// After a refusal the user stays here.
 pub(super) fn refused() -> Response {
     let main = r#"<h1 id="refused">已拒绝授权</h1><p>没有向应用提供任何信息，可以关闭本页。</p>"#;
-    answer(StatusCode::OK, main)
+    document(TITLE, StatusCode::OK, main)
 }
 
 /// The link is wrong. Nothing of it is shown.
@@ -58,43 +51,5 @@ pub(super) fn rejected(flaw: &Flaw) -> Response {
     let main = format!(
         r#"<h1>授权链接有误</h1><p id="error" data-parameter="{parameter}"><code>{parameter}</code>：{rule}</p>"#
     );
-    answer(StatusCode::BAD_REQUEST, &main)
-}
-
-fn answer(status: StatusCode, main: &str) -> Response {
-    let document = format!(
-        r#"<!doctype html>
-<html lang="zh-CN">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>支付宝授权（模拟器）</title>
-<style>body{{font-family:sans-serif;max-width:28rem;margin:2rem auto;padding:0 1rem}}button{{font-size:1rem;padding:.5rem 2rem;margin-right:1rem}}</style>
-</head>
-<body>
-<main>
-{main}
-</main>
-<footer><small>这是本机的模拟器，不是支付宝。</small></footer>
-</body>
-</html>
-"#
-    );
-    (status, HEADERS, Html(document)).into_response()
-}
-
-/// The text as HTML shows it, in an element or in a quoted attribute.
-fn escaped(text: &str) -> String {
-    let mut html = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => html.push_str("&amp;"),
-            '<' => html.push_str("&lt;"),
-            '>' => html.push_str("&gt;"),
-            '"' => html.push_str("&quot;"),
-            '\'' => html.push_str("&#39;"),
-            other => html.push(other),
-        }
-    }
-    html
+    document(TITLE, StatusCode::BAD_REQUEST, &main)
 }

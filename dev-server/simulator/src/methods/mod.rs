@@ -146,8 +146,28 @@ pub(crate) const METHODS: &[Method] = &[
         fails_under_error_response: false,
     },
     Method {
+        name: "alipay.trade.create",
+        run: trade::create::run,
+        fails_under_error_response: false,
+    },
+    Method {
         name: "alipay.trade.query",
-        run: trade::query,
+        run: trade::query::run,
+        fails_under_error_response: false,
+    },
+    Method {
+        name: "alipay.trade.close",
+        run: trade::close,
+        fails_under_error_response: false,
+    },
+    Method {
+        name: "alipay.trade.refund",
+        run: trade::refund::run,
+        fails_under_error_response: false,
+    },
+    Method {
+        name: "alipay.trade.fastpay.refund.query",
+        run: trade::refund::query,
         fails_under_error_response: false,
     },
 ];
