@@ -33,7 +33,9 @@ pub use function::{
     Function, Handler, Handling, Invocation, Service, answer_directly, parse as parse_arguments,
 };
 pub use http::{Form, HttpFunction, HttpService, Request, Response};
-pub use run::{no_powers, run, run_handler, run_http, run_http_without_apps};
+pub use run::{
+    no_powers, run, run_handler, run_handler_without_apps, run_http, run_http_without_apps,
+};
 pub use secrets::read_document;
 pub use settings::{SettingError, StartUpError, required, setting};
 pub use signed_in::{Access, SignedIn};

@@ -80,6 +80,19 @@ where
     })
 }
 
+/// The same for one that has no business with Alipay: it is given no document of apps and reads none.
+pub fn run_handler_without_apps<H, Powers, Build>(
+    name: &'static str,
+    powers: impl Future<Output = Result<Powers, StartUpError>>,
+    build: Build,
+) -> ExitCode
+where
+    H: Handler + 'static,
+    Build: FnOnce(Powers) -> H,
+{
+    start(name, async { powers.await.map(build) })
+}
+
 /// Logs, the async runtime, `handler` made ready, and the Lambda loop.
 fn start<H: Handler + 'static>(
     name: &'static str,

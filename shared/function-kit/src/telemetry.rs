@@ -9,7 +9,7 @@ use tracing_subscriber::{EnvFilter, fmt};
 use crate::settings::setting;
 
 /// What is logged when `RUST_LOG` says nothing: our own lines, and what libraries warn of.
-const DEFAULT_FILTER: &str = "warn,function_kit=info,alipay_gateway=info,token_store=info,function_tokens=info,identity=info,function_logins=info,refresh_tokens=info";
+const DEFAULT_FILTER: &str = "warn,function_kit=info,alipay_gateway=info,token_store=info,function_tokens=info,identity=info,function_logins=info,refresh_tokens=info,payments=info,function_payments=info,app_pay=info,pay_notify=info,publish_events=info";
 
 /// JSON lines on Lambda, plain lines (coloured on a terminal only) anywhere else. Called once, before anything is logged.
 pub(crate) fn start() {

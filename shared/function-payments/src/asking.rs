@@ -23,7 +23,7 @@ pub enum Standing {
     Open,
     /// It is paid, and may have been refunded since.
     Paid,
-    /// It was closed without a payment.
+    /// It is over, and none of its money is with the merchant: nobody paid, or all of it went back before the payment was recorded.
     Closed,
 }
 
@@ -32,6 +32,8 @@ pub enum Standing {
 pub struct Asked {
     /// How it stands at Alipay.
     pub standing: Standing,
+    /// Whether the buyer has ever paid it, be it that all of it went back.
+    pub was_paid: bool,
     /// The order, with what is new recorded.
     pub order: Order,
     /// Alipay's answer; `None` where there is no trade.
@@ -44,6 +46,29 @@ impl fmt::Debug for Asked {
         formatter
             .debug_struct("Asked")
             .field("standing", &self.standing)
+            .field("was_paid", &self.was_paid)
+            .field("order", &self.order)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What came of asking about a refund.
+#[derive(Clone)]
+pub struct AskedRefund {
+    /// Whether Alipay says that the money went back. `false` may change; the same question again tells.
+    pub is_done: bool,
+    /// The order, with what is new recorded.
+    pub order: Order,
+    /// Alipay's answer; `None` where there is no trade.
+    pub reply: Option<Reply>,
+}
+
+/// Alipay's answer may name the buyer.
+impl fmt::Debug for AskedRefund {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("AskedRefund")
+            .field("is_done", &self.is_done)
             .field("order", &self.order)
             .finish_non_exhaustive()
     }
@@ -116,12 +141,17 @@ impl Payments {
             Some(reply) => reply,
             None => return self.no_trade(alipay, order, notice_id, deadline).await,
         };
-        let (standing, finding) = found(&reply.parse()?, order)?;
+        let Found {
+            standing,
+            was_paid,
+            finding,
+        } = found(&reply.parse()?, order)?;
         let order = self
             .record(order, &finding, notice_id, alipay.now(), deadline)
             .await?;
         Ok(Asked {
             standing,
+            was_paid,
             order,
             reply: Some(reply),
         })
@@ -141,6 +171,7 @@ impl Payments {
         if can_come {
             return Ok(Asked {
                 standing: Standing::NotThere,
+                was_paid: false,
                 order: order.clone(),
                 reply: None,
             });
@@ -151,16 +182,16 @@ impl Payments {
             .await?;
         Ok(Asked {
             standing: Standing::Closed,
+            was_paid: false,
             order,
             reply: None,
         })
     }
 
-    /// Asks Alipay whether a refund of `order` was made, and records it if so. The order is then as it is recorded; `None` where the refund
-    /// was not made, or not yet.
+    /// Asks Alipay whether a refund of `order` was made, and records it if so. `notice_id` is that of the notice that led here.
     ///
     /// # Errors
-    /// [`AskError`].
+    /// As [`ask_about_trade`](Self::ask_about_trade).
     pub async fn ask_about_refund(
         &self,
         alipay: &Alipay,
@@ -169,36 +200,30 @@ impl Payments {
         refund: &RefundNumber,
         notice_id: Option<&str>,
         deadline: Deadline,
-    ) -> Result<(Option<Order>, Option<Reply>), AskError> {
+    ) -> Result<AskedRefund, AskError> {
         let call = RefundQuery {
             out_trade_no: order.out_trade_no.as_str(),
             out_request_no: refund.as_str(),
         }
         .call()?;
-        let Some(reply) = answered(alipay, app, &call, deadline).await? else {
-            return Ok((None, None));
+        let reply = answered(alipay, app, &call, deadline).await?;
+        let finding = match &reply {
+            Some(reply) => found_refund(&reply.parse()?, order, refund)?,
+            None => None,
         };
-        let found: FoundRefund = reply.parse()?;
-        let contradicts = |field| AskError::Contradiction { field };
-        if found.trade_no.is_some() && order.trade_no.is_some() && found.trade_no != order.trade_no
-        {
-            return Err(contradicts("trade_no"));
-        }
-        if !found.is_done() {
-            return Ok((None, Some(reply)));
-        }
-        let amount = found
-            .refund_amount
-            .and_then(|text| text.parse::<Amount>().ok())
-            .ok_or(contradicts("refund_amount"))?;
-        let finding = Finding::Refunded {
-            number: refund.clone(),
-            amount,
+        let is_done = finding.is_some();
+        let order = match finding {
+            Some(finding) => {
+                self.record(order, &finding, notice_id, alipay.now(), deadline)
+                    .await?
+            }
+            None => order.clone(),
         };
-        let order = self
-            .record(order, &finding, notice_id, alipay.now(), deadline)
-            .await?;
-        Ok((Some(order), Some(reply)))
+        Ok(AskedRefund {
+            is_done,
+            order,
+            reply,
+        })
     }
 }
 
@@ -220,39 +245,98 @@ async fn answered(
     }
 }
 
+/// What Alipay's answer about a trade comes to.
+struct Found {
+    standing: Standing,
+    was_paid: bool,
+    finding: Finding,
+}
+
 /// What `trade` says, held against the order that it must be the trade of.
-fn found(trade: &Trade, order: &Order) -> Result<(Standing, Finding), AskError> {
-    let contradicts = |field| AskError::Contradiction { field };
+fn found(trade: &Trade, order: &Order) -> Result<Found, AskError> {
     if trade.out_trade_no != order.out_trade_no.as_str() {
-        return Err(contradicts("out_trade_no"));
+        return Err(contradiction("out_trade_no"));
     }
     if trade.total_amount.parse() != Ok(order.amount) {
-        return Err(contradicts("total_amount"));
+        return Err(contradiction("total_amount"));
     }
     let trade_no = trade.trade_no.clone();
-    let paid = |is_finished| {
-        let payer = Buyer {
-            user_id: trade.buyer_user_id.clone(),
-            open_id: trade.buyer_open_id.clone(),
-        };
-        let trade_no = trade_no.clone();
-        let finding = Finding::Paid {
+    let paid = |trade_no, is_finished| Found {
+        standing: Standing::Paid,
+        was_paid: true,
+        finding: Finding::Paid {
             trade_no,
             is_finished,
-            payer,
-        };
-        (Standing::Paid, finding)
+            payer: Buyer {
+                user_id: trade.buyer_user_id.clone(),
+                open_id: trade.buyer_open_id.clone(),
+            },
+        },
     };
     Ok(match trade.trade_status.as_str() {
-        "WAIT_BUYER_PAY" => (Standing::Open, Finding::Open { trade_no }),
-        "TRADE_SUCCESS" => paid(false),
-        "TRADE_FINISHED" => paid(true),
-        // A trade that was refunded in full is closed too, and was paid.
-        "TRADE_CLOSED" if trade.send_pay_date.is_some() => paid(false),
+        "WAIT_BUYER_PAY" => Found {
+            standing: Standing::Open,
+            was_paid: false,
+            finding: Finding::Open { trade_no },
+        },
+        "TRADE_SUCCESS" => paid(trade_no, false),
+        "TRADE_FINISHED" => paid(trade_no, true),
+        // Closed after a payment is what a trade is that was refunded in full. Where nobody was told of the payment, nobody is to be
+        // now: they would deliver what is not paid any more.
         "TRADE_CLOSED" => {
-            let trade_no = Some(trade_no);
-            (Standing::Closed, Finding::Closed { trade_no })
+            let was_paid = trade.send_pay_date.is_some();
+            if was_paid && order.state.is_paid() {
+                paid(trade_no, false)
+            } else {
+                Found {
+                    standing: Standing::Closed,
+                    was_paid,
+                    finding: Finding::Closed {
+                        trade_no: Some(trade_no),
+                    },
+                }
+            }
         }
-        _ => return Err(contradicts("trade_status")),
+        _ => return Err(contradiction("trade_status")),
     })
+}
+
+/// What the answer says, held against what was asked; `None` where the refund was not made.
+fn found_refund(
+    found: &FoundRefund,
+    order: &Order,
+    asked: &RefundNumber,
+) -> Result<Option<Finding>, AskError> {
+    let differs =
+        |said: &Option<String>, known: &str| said.as_deref().is_some_and(|said| said != known);
+    if differs(&found.out_trade_no, order.out_trade_no.as_str()) {
+        return Err(contradiction("out_trade_no"));
+    }
+    if differs(&found.out_request_no, asked.as_str()) {
+        return Err(contradiction("out_request_no"));
+    }
+    if order
+        .trade_no
+        .as_deref()
+        .is_some_and(|known| differs(&found.trade_no, known))
+    {
+        return Err(contradiction("trade_no"));
+    }
+    if !found.is_done() {
+        return Ok(None);
+    }
+    let amount = found
+        .refund_amount
+        .as_deref()
+        .and_then(|text| text.parse::<Amount>().ok())
+        .filter(|amount| *amount <= order.amount)
+        .ok_or(contradiction("refund_amount"))?;
+    Ok(Some(Finding::Refunded {
+        number: asked.clone(),
+        amount,
+    }))
+}
+
+fn contradiction(field: &'static str) -> AskError {
+    AskError::Contradiction { field }
 }

@@ -5,8 +5,9 @@ mod failure;
 mod notify_url;
 mod publisher;
 mod record;
+mod sweep;
 
-pub use asking::{AskError, Asked, Standing};
+pub use asking::{AskError, Asked, AskedRefund, Standing};
 pub use failure::payment_failure;
 pub use notify_url::NotifyUrl;
 pub use payments::{
@@ -14,4 +15,5 @@ pub use payments::{
     Product, Refund, RefundBegun, RefundNumber,
 };
 pub use publisher::Publisher;
-pub use record::{Payments, PublishSummary};
+pub use record::Payments;
+pub use sweep::PublishSummary;

@@ -4,17 +4,16 @@ use alipay_gateway::Deadline;
 use aws_sdk_dynamodb::Client as DynamoDb;
 use function_kit::{StartUpError, aws_settings, required};
 use payments::{
-    Due, Finding, Message, Messages, Order, OrderTable, Orders, Outbox, PaymentError, Unpublished,
+    Finding, Message, Messages, Order, OrderTable, Orders, Outbox, PaymentError, Unpublished,
 };
-use serde::Serialize;
 use table_rows::WallTime;
 
 use crate::Publisher;
 
 const TABLE: &str = "ORDER_TABLE";
 
-/// Rows of one partition of the index that a run takes at once.
-const ROWS_AT_ONCE: i32 = 25;
+/// How long a caller waits for the bus. After that the schedule publishes.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Kept of an invocation's time for the answer.
 const RESERVE: Duration = Duration::from_millis(500);
@@ -24,21 +23,8 @@ const RESERVE: Duration = Duration::from_millis(500);
 pub struct Payments {
     orders: Orders,
     messages: Messages,
-    outbox: Outbox,
+    pub(crate) outbox: Outbox,
     publisher: Publisher,
-}
-
-/// What came of publishing what was due.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct PublishSummary {
-    /// Rows that were due.
-    pub due: usize,
-    /// Events that got out.
-    pub published: usize,
-    /// Rows of which something did not get out; they are due again in a minute.
-    pub failed: usize,
-    /// How long the oldest has been due, in seconds.
-    pub oldest_seconds: u64,
 }
 
 impl Payments {
@@ -111,7 +97,8 @@ impl Payments {
     async fn publish_now(&self, unpublished: &Unpublished, deadline: Deadline) {
         let patience = deadline
             .remaining(SystemTime::now())
-            .saturating_sub(RESERVE);
+            .saturating_sub(RESERVE)
+            .min(PATIENCE);
         if tokio::time::timeout(patience, self.publish(unpublished))
             .await
             .is_err()
@@ -123,61 +110,26 @@ impl Payments {
         }
     }
 
-    /// Whether all of it got out.
-    async fn publish(&self, unpublished: &Unpublished) -> bool {
+    /// Publishes events, one after the other, and takes those that got out of the outbox. How many that are; with the first that does
+    /// not get out it ends, since what is told of an order has an order.
+    pub(crate) async fn publish(&self, unpublished: &Unpublished) -> usize {
+        let mut published = 0;
         for event in &unpublished.events {
             if let Err(error) = self.publisher.publish(event).await {
                 tracing::error!(outcome = "event_refused", %error, event_id = event.id, "an event is recorded and was not published; the schedule tries again");
-                return false;
-            }
-            tracing::info!(event_id = event.id, "an event was published");
-        }
-        if let Err(error) = self.outbox.published(unpublished).await {
-            tracing::warn!(%error, "published events could not be taken out of the outbox; they will be published again under the same ids");
-        }
-        true
-    }
-
-    /// Publishes what was recorded and should have got out by `now`, until nothing is left or `deadline` is near.
-    ///
-    /// # Errors
-    /// [`PaymentError::Table`] where the index cannot be read.
-    pub async fn publish_due(
-        &self,
-        now: SystemTime,
-        deadline: Deadline,
-    ) -> Result<PublishSummary, PaymentError> {
-        let now = WallTime::from(now);
-        let due = self.outbox.due(now, ROWS_AT_ONCE).await?;
-        let mut summary = PublishSummary {
-            due: due.len(),
-            oldest_seconds: due.first().map_or(0, |row| now.since(row.since).as_secs()),
-            ..PublishSummary::default()
-        };
-        for row in &due {
-            if deadline.remaining(SystemTime::now()) < 10 * RESERVE {
                 break;
             }
-            match self.take_over(row, now).await {
-                Ok(events) => summary.published += events,
-                Err(()) => summary.failed += 1,
-            }
+            tracing::info!(event_id = event.id, "an event was published");
+            published += 1;
         }
-        Ok(summary)
-    }
-
-    /// How many events got out.
-    async fn take_over(&self, row: &Due, now: WallTime) -> Result<usize, ()> {
-        match self.outbox.claim(row, now).await {
-            Ok(None) => Ok(0),
-            Ok(Some(unpublished)) if self.publish(&unpublished).await => {
-                Ok(unpublished.events.len())
-            }
-            Ok(Some(_)) => Err(()),
-            Err(error) => {
-                tracing::error!(%error, "a row of the outbox could not be taken over");
-                Err(())
-            }
+        if published == 0 {
+            return 0;
         }
+        let mut done = unpublished.clone();
+        done.events.truncate(published);
+        if let Err(error) = self.outbox.published(&done).await {
+            tracing::warn!(%error, "published events could not be taken out of the outbox; they will be published again under the same ids");
+        }
+        published
     }
 }

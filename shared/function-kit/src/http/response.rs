@@ -10,6 +10,7 @@ use crate::event::Payload;
 
 const JSON: &str = "application/json; charset=utf-8";
 const HTML: &str = "text/html; charset=utf-8";
+const TEXT: &str = "text/plain; charset=utf-8";
 /// A page of ours loads nothing, runs nothing and stands in no frame.
 const HTML_POLICY: &str =
     "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
@@ -51,6 +52,11 @@ impl Response {
 
     pub(crate) fn json_text(status: u16, text: &str) -> Self {
         Self::with_body(status, JSON, text)
+    }
+
+    /// `text` as it is, and nothing after it.
+    pub fn text(status: u16, text: &str) -> Self {
+        Self::with_body(status, TEXT, text)
     }
 
     /// A page. What stands in it must have been escaped; it can load and run nothing.

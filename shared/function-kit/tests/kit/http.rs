@@ -57,6 +57,7 @@ impl HttpFunction for Mirror {
                 Ok(Response::empty(204).with_cookie(value("name")?, value("value")?, DAY))
             }
             ("GET", "/page") => Ok(Response::html(200, "<p>页面</p>")),
+            ("GET", "/words") => Ok(Response::text(200, "success")),
             ("GET", "/kept") => Ok(Response::json(200, &json!({}))
                 .with_header("cache-control", "public, max-age=300")
                 .with_status(203)),
@@ -623,6 +624,14 @@ async fn nothing_is_cached_unless_it_says_so_and_a_page_can_do_nothing() {
         })
     );
     assert_eq!(page["body"], "<p>页面</p>");
+    let words = answer(&event("GET", "/words", "")).await;
+    assert_eq!(
+        (&words["headers"], &words["body"]),
+        (
+            &json!({"content-type": "text/plain; charset=utf-8", "cache-control": "no-store"}),
+            &json!("success")
+        )
+    );
     let kept = answer(&event("GET", "/kept", "")).await;
     assert_eq!(
         kept["headers"],

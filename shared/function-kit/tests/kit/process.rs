@@ -6,7 +6,10 @@ use std::sync::{Arc, Mutex};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
-use function_kit::{StartUpError, no_powers, run, run_http, run_http_without_apps};
+use function_kit::{
+    HttpService, StartUpError, no_powers, run, run_handler_without_apps, run_http,
+    run_http_without_apps,
+};
 use serde_json::{Value, json};
 use simulator::{AlipayCertificate, AppOptions, SimulatedApp, Simulator};
 use tokio::io::{AsyncRead, AsyncReadExt};
@@ -42,6 +45,11 @@ fn a_function_in_a_process_of_its_own() {
         }
         Ok("http without apps") => {
             run_http_without_apps(no_powers(), |()| Mirror::default());
+        }
+        Ok("handler without apps") => {
+            run_handler_without_apps("handler", no_powers(), |()| {
+                HttpService::new(Mirror::default())
+            });
         }
         _ => {}
     }
@@ -295,6 +303,19 @@ async fn a_failure_is_logged_with_its_request_whatever_rust_log_leaves_out() {
     let lines = log_lines(&written);
     assert_eq!(lines.len(), 1, "{written}");
     assert_eq!(lines[0]["span"]["appid"], json!(app.app_id));
+}
+
+#[tokio::test]
+async fn a_handler_of_other_events_can_do_without_apps() {
+    let lambda = RuntimeApi::start().await;
+    let _process = Process::start(
+        "handler without apps",
+        &[("AWS_LAMBDA_RUNTIME_API", &lambda.address.to_string())],
+    );
+    let asked = http_request("GET", "/words", "");
+    let (kind, answer) = lambda.invoke("r-1", &asked.to_string()).await;
+    assert_eq!(kind, "response");
+    assert!(answer.contains(r#""body":"success""#), "{answer}");
 }
 
 #[tokio::test]
