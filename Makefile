@@ -97,8 +97,8 @@ test-interop: ## Alipay's own SDKs (Node, Python) against the simulator, both di
 	@tests/interop/run | tee $(results)/interop.log
 
 .PHONY: test-browser
-test-browser: tools-chromium ## Login by redirect and OpenID Connect in headless Chromium, with an unmodified OIDC client
-	@echo "==> login in the browser"
+test-browser: tools-chromium ## Login by redirect, OpenID Connect (with an unmodified OIDC client) and payments in headless Chromium
+	@echo "==> logins and payments in the browser"
 	@mkdir -p $(results)
 	@tests/browser/run | tee $(results)/browser.log
 

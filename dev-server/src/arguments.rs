@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{ArgGroup, Args, Parser, Subcommand};
 use dev_server::{DEFAULT_PORT, NewClient, Row};
 
-/// The functions, an embedded DynamoDB and a simulated Alipay gateway in one local process.
+/// The functions, an embedded DynamoDB, an embedded event bus and a simulated Alipay gateway in one local process.
 ///
 /// Without a command it runs them. `tokens` shows what they have stored meanwhile, `doctor` examines a configuration.
 #[derive(Parser)]
@@ -61,7 +61,9 @@ pub struct RunArguments {
     /// Folder to keep the tables and their keys in between runs; without it they are in memory
     #[arg(long, value_name = "FOLDER")]
     pub data: Option<PathBuf>,
-    /// Do not look for tokens that are due every minute; they are refreshed when they are used, or by `tokens refresh`
+    /// Do not look for tokens that are due every minute, nor for events that did not get out every 10 seconds
+    ///
+    /// Tokens are then refreshed when they are used, or by `tokens refresh`, and such events get out when `publish-events` is invoked.
     #[arg(long)]
     pub no_schedule: bool,
 }

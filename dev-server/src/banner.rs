@@ -2,6 +2,7 @@ mod examples;
 
 use std::fmt::Write;
 
+use crate::doors::LOCAL_EVENTS;
 use crate::local_login::LOCAL_CLIENT;
 use crate::routes::{ROUTES, Who};
 use crate::server::{DevServer, Gateway};
@@ -37,6 +38,10 @@ fn write(server: &DevServer, data: Option<&str>, out: &mut String) -> std::fmt::
         "  DynamoDB   {} ({})",
         server.table().endpoint(),
         data.unwrap_or("in memory")
+    )?;
+    writeln!(
+        out,
+        "  events     {base}{LOCAL_EVENTS} (each is printed below as it is published)"
     )?;
     match server.login().secret() {
         Some(secret) => writeln!(out, "  login      client {LOCAL_CLIENT}, secret {secret}")?,

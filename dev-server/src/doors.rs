@@ -7,12 +7,14 @@ mod landing;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{ConnectInfo, DefaultBodyLimit, FromRef, State};
 use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, MethodRouter, get, post};
+use embedded_event_bus::EmbeddedEventBus;
 use serde_json::json;
 
 use crate::functions::Functions;
@@ -30,6 +32,12 @@ const MAX_EVENT_BYTES: usize = 6 * 1024 * 1024;
 /// Where the token table is. No route of the project: nothing like it is deployed.
 pub(crate) const LOCAL_TABLE: &str = "/_local/table";
 
+/// What was published. No route of the project either.
+pub(crate) const LOCAL_EVENTS: &str = "/_local/events";
+
+/// So many of the newest events are shown.
+const EVENTS_SHOWN: usize = 100;
+
 /// What the routes answer from.
 #[derive(Clone)]
 pub(crate) struct Doors {
@@ -38,6 +46,7 @@ pub(crate) struct Doors {
     /// `http://127.0.0.1:PORT`.
     pub base_url: String,
     pub table: TableAddress,
+    pub events: Arc<EmbeddedEventBus>,
 }
 
 impl FromRef<Doors> for Functions {
@@ -50,6 +59,7 @@ pub(crate) fn router(doors: Doors) -> Router {
     let mut router = Router::new()
         .route(INVOKE, post(invocations).fallback(unknown))
         .route(LOCAL_TABLE, get(local_table).fallback(unknown))
+        .route(LOCAL_EVENTS, get(local_events).fallback(unknown))
         .route(LANDING, get(landing).fallback(unknown))
         .route("/", get(list));
     for (path, methods) in routes_by_path() {
@@ -65,8 +75,8 @@ fn routes_by_path() -> BTreeMap<&'static str, MethodRouter<Doors>> {
     let mut by_path = BTreeMap::new();
     for route in ROUTES {
         let methods: MethodRouter<Doors> = by_path.remove(route.path).unwrap_or_default();
-        let call = move |state, connection, headers, uri, body| {
-            api_gateway::call(route, state, connection, headers, uri, body)
+        let call = move |state, connection, places, headers, uri, body| {
+            api_gateway::call(route, state, connection, places, headers, uri, body)
         };
         let methods = match route.method {
             // API Gateway does not take HEAD for GET.
@@ -89,6 +99,19 @@ async fn local_table(
         return StatusCode::FORBIDDEN.into_response();
     }
     axum::Json(doors.table).into_response()
+}
+
+/// The newest events, in the order in which they were published.
+async fn local_events(
+    State(doors): State<Doors>,
+    ConnectInfo(address): ConnectInfo<SocketAddr>,
+) -> Response {
+    if !address.ip().is_loopback() {
+        return StatusCode::FORBIDDEN.into_response();
+    }
+    let events = doors.events.events();
+    let shown = &events[events.len().saturating_sub(EVENTS_SHOWN)..];
+    axum::Json(json!({ "events": shown })).into_response()
 }
 
 async fn list() -> Response {

@@ -15,6 +15,9 @@ pub enum DevServerError {
     /// The embedded DynamoDB did not start.
     #[error("the embedded DynamoDB did not start: {0}")]
     Table(String),
+    /// The embedded event bus did not start.
+    #[error("the embedded event bus did not start: {0}")]
+    EventBus(#[source] std::io::Error),
     /// The simulated gateway did not start.
     #[error("the simulated gateway did not start: {0}")]
     Simulator(#[source] std::io::Error),
@@ -40,6 +43,9 @@ pub enum DevServerError {
     /// This server's address is no issuer, which is a fault of this program.
     #[error(transparent)]
     Issuer(#[from] function_logins::LoginDocumentError),
+    /// This server's address cannot be told to Alipay, which is a fault of this program.
+    #[error("Alipay cannot be told this server's address: it {0}")]
+    NotifyUrl(&'static str),
     /// The document for the simulated app is wrong, which is a fault of this program.
     #[error(transparent)]
     Apps(#[from] function_kit::AppsError),

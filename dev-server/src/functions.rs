@@ -3,10 +3,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use app_auth::AppAuth;
+use app_pay::AppPay;
 use code2session::Code2Session;
 use decrypt::Decrypt;
 use function_kit::{Alipay, Function, Handler, HttpFunction, HttpService, Service};
 use function_logins::Logins;
+use function_payments::{NotifyUrl, Payments};
 use function_tokens::Tokens;
 use generic_request::GenericRequest;
 use get_mini_code::GetMiniCode;
@@ -20,6 +22,8 @@ use launch_link::LaunchLink;
 use link_open_ids::LinkOpenIds;
 use msg_sec_check::MsgSecCheck;
 use oidc::Oidc;
+use pay_notify::PayNotify;
+use publish_events::PublishEvents;
 use refresh_tokens::{RefreshTokens, Settings as RefreshSettings};
 use sdk_login::SdkLogin;
 use session::Session;
@@ -34,8 +38,14 @@ pub const FUNCTION_TIMEOUT: Duration = Duration::from_secs(15);
 /// The function that refreshes tokens, for the schedule and for those that may not open refresh tokens.
 pub const REFRESH_TOKENS: &str = refresh_tokens::NAME;
 
+/// The function that publishes what was recorded and did not get out.
+pub const PUBLISH_EVENTS: &str = publish_events::NAME;
+
 /// A sweep works off many rows.
 const REFRESH_TOKENS_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// So does a run that publishes what was left.
+const PUBLISH_EVENTS_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Nobody waits behind a gateway, and hundreds of users are worked off.
 const LINK_OPEN_IDS_TIMEOUT: Duration = Duration::from_secs(55);
@@ -44,6 +54,7 @@ const LINK_OPEN_IDS_TIMEOUT: Duration = Duration::from_secs(55);
 pub fn timeout_of(function: &str) -> Duration {
     match function {
         REFRESH_TOKENS => REFRESH_TOKENS_TIMEOUT,
+        PUBLISH_EVENTS => PUBLISH_EVENTS_TIMEOUT,
         LinkOpenIds::NAME => LINK_OPEN_IDS_TIMEOUT,
         _ => FUNCTION_TIMEOUT,
     }
@@ -55,6 +66,12 @@ pub(crate) struct LocalTokens {
     pub reading: Tokens,
 }
 
+/// The orders as the functions have them.
+pub(crate) struct LocalPayments {
+    pub payments: Payments,
+    pub notify_url: NotifyUrl,
+}
+
 /// The functions by name: the same values that `main` of each runs on Lambda.
 #[derive(Clone)]
 pub struct Functions {
@@ -62,11 +79,18 @@ pub struct Functions {
 }
 
 impl Functions {
-    /// All functions, for the apps of `alipay`, with their tokens in `tokens` and the accounts and sessions of `logins`.
-    pub(crate) fn new(alipay: &Alipay, tokens: &LocalTokens, logins: &Logins) -> Self {
+    /// All functions, for the apps of `alipay`, with their tokens in `tokens` and the accounts and sessions of `logins`, and
+    /// the orders of `orders`.
+    pub(crate) fn new(
+        alipay: &Alipay,
+        tokens: &LocalTokens,
+        logins: &Logins,
+        orders: &LocalPayments,
+    ) -> Self {
         let (alipay_of, logins_of) = (|| alipay.clone(), || logins.clone());
+        let payments_of = || orders.payments.clone();
         let (keeping, reading) = (|| tokens.keeping.clone(), || tokens.reading.clone());
-        let handlers: [Arc<dyn Handler>; 22] = [
+        let handlers: [Arc<dyn Handler>; 25] = [
             service(
                 Code2Session::new(alipay_of(), keeping(), logins_of()),
                 alipay,
@@ -97,6 +121,12 @@ impl Functions {
                 LinkOpenIds::new(alipay_of(), logins.accounts().clone()),
                 alipay,
             ),
+            service(
+                AppPay::new(alipay_of(), payments_of(), orders.notify_url.clone()),
+                alipay,
+            ),
+            http(PayNotify::new(alipay_of(), payments_of())),
+            Arc::new(PublishEvents::new(payments_of())),
             Arc::new(RefreshTokens::new(
                 alipay_of(),
                 keeping(),

@@ -10,6 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use embedded_dynamodb::{EmbeddedDynamoDb, StartError, client_config};
 use function_tokens::{DueShards, Keyring, RefreshFunction, TokenKeys, Tokens};
 use identity::create_identity_table;
+use payments::create_order_table;
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -25,6 +26,9 @@ pub const TOKEN_TABLE: &str = "tokens";
 /// The name of the table of accounts, sessions and one-time values on this machine.
 pub const IDENTITY_TABLE: &str = "identity";
 
+/// The name of the table of orders on this machine.
+pub const ORDER_TABLE: &str = "orders";
+
 /// Where a table is that needs no credentials.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct TableAddress {
@@ -32,7 +36,7 @@ pub(crate) struct TableAddress {
     pub table: String,
 }
 
-/// An embedded DynamoDB that speaks the real protocol on a loopback port, with both tables made. Ends when dropped.
+/// An embedded DynamoDB that speaks the real protocol on a loopback port, with all three tables made. Ends when dropped.
 pub struct LocalTable {
     dynamodb: EmbeddedDynamoDb,
     endpoint: String,
@@ -62,6 +66,9 @@ impl LocalTable {
             .await
             .map_err(|error| failed(&error))?;
         create_identity_table(&client, IDENTITY_TABLE)
+            .await
+            .map_err(|error| failed(&error))?;
+        create_order_table(&client, ORDER_TABLE)
             .await
             .map_err(|error| failed(&error))?;
         let keys_of = |file| keys(folder, file);

@@ -1,6 +1,7 @@
 //! Runs everything on this machine: `cargo run -p dev-server`, or `make run`.
 
 mod arguments;
+mod event_lines;
 mod logs;
 mod progress;
 
@@ -13,8 +14,9 @@ use std::time::SystemTime;
 use alipay_gateway::{Clock, SetUpError};
 use clap::Parser;
 use dev_server::{
-    DevServer, DevServerError, DoctorOptions, Options, Report, SCHEDULE, TokensError, banner,
-    doctor, list_tokens, new_login_document, refresh_token, rotate_login_keys, save_login_document,
+    DevServer, DevServerError, DoctorOptions, Options, PUBLISHING, Report, SCHEDULE, TokensError,
+    banner, doctor, list_tokens, new_login_document, refresh_token, rotate_login_keys,
+    save_login_document,
 };
 use secrecy::ExposeSecret;
 use token_store::{Clock as _, SystemClock};
@@ -131,9 +133,11 @@ async fn serve(arguments: RunArguments) -> Result<(), DevServerError> {
         login: arguments.login,
         data: arguments.data,
         schedule: (!arguments.no_schedule).then_some(SCHEDULE),
+        publishing: (!arguments.no_schedule).then_some(PUBLISHING),
     };
     let server = DevServer::start(&options).await?;
     let _ = writeln!(stdout(), "{}", banner(&server, data.as_deref()));
+    tokio::spawn(event_lines::print(server.events().subscribe()));
     let _ = tokio::signal::ctrl_c().await;
     Ok(())
 }

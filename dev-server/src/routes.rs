@@ -14,7 +14,7 @@ pub enum Who {
 pub enum Api {
     /// `Api`: vk's routes, for mini-programs and servers.
     Functions,
-    /// `LoginApi`: logins, sessions and the keys of id_tokens. Its address is the issuer.
+    /// `LoginApi`: logins, sessions, the keys of id_tokens, and Alipay's notices. Its address is the issuer, and what Alipay is told.
     Login,
 }
 
@@ -25,7 +25,7 @@ pub struct Route {
     pub api: Api,
     /// The HTTP method.
     pub method: &'static str,
-    /// Of [`Api::Functions`]: vk's name with `/` for `.`.
+    /// Of [`Api::Functions`]: vk's name with `/` for `.`. A part in braces takes any one part.
     pub path: &'static str,
     /// The function that answers.
     pub function: &'static str,
@@ -34,7 +34,7 @@ pub struct Route {
 }
 
 /// Every route there is. A test holds `template.yaml` to it.
-pub const ROUTES: [Route; 42] = [
+pub const ROUTES: [Route; 50] = [
     public("/openapi/alipay/auth/code2Session", "code2session"),
     public("/openapi/alipay/app/getAuthInfo", "app-auth"),
     public("/openapi/alipay/app/login", "app-auth"),
@@ -66,6 +66,13 @@ pub const ROUTES: [Route; 42] = [
     iam("/openapi/alipay/isv/getAuthLink", "isv-auth-link"),
     iam("/openapi/alipay/isv/getAuthToken", "isv-auth-token"),
     iam("/openapi/alipay/isv/queryAuth", "isv-auth-query"),
+    iam("/openapi/alipay/app/getOrderStr", "app-pay"),
+    iam("/openapi/alipay/app/checkResult", "app-pay"),
+    iam("/openapi/alipay/trade/create", "app-pay"),
+    iam("/openapi/alipay/trade/query", "app-pay"),
+    iam("/openapi/alipay/trade/close", "app-pay"),
+    iam("/openapi/alipay/trade/refund", "app-pay"),
+    iam("/openapi/alipay/refund/query", "app-pay"),
     login_post("/api/v2/sdk/login/alipay", "sdk-login"),
     login_post("/api/v3/sdk/login/alipay", "sdk-login"),
     login_post("/api/v2/sdk/login/alipay-miniprogram", "sdk-login"),
@@ -89,6 +96,7 @@ pub const ROUTES: [Route; 42] = [
     login_post("/token", "oidc"),
     login_get("/userinfo", "oidc"),
     login_post("/userinfo", "oidc"),
+    login_post("/notify/{appid}", "pay-notify"),
 ];
 
 const fn public(path: &'static str, function: &'static str) -> Route {
@@ -103,7 +111,7 @@ const fn iam(path: &'static str, function: &'static str) -> Route {
     post(Api::Functions, path, function, Who::Iam)
 }
 
-/// What somebody is who logs in, is shown by what they send.
+/// What somebody is who logs in, is shown by what they send; that it is Alipay who notifies, by its signature.
 const fn login_post(path: &'static str, function: &'static str) -> Route {
     post(Api::Login, path, function, Who::Public)
 }

@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use alipay_gateway::Clock;
+use embedded_event_bus::EmbeddedEventBus;
 use function_kit::{Alipay, Apps, StartUpError};
 use function_logins::Logins;
+use function_payments::{NotifyUrl, Payments, Publisher};
 use serde_json::json;
 use simulator::{AppOptions, SimulatedApp, Simulator};
 use tokio::net::TcpListener;
@@ -13,10 +15,13 @@ use tokio::task::JoinHandle;
 
 use crate::DevServerError;
 use crate::doors::{Authorizer, Doors, LANDING, router};
-use crate::functions::{Functions, REFRESH_TOKENS};
+use crate::functions::{Functions, LocalPayments, PUBLISH_EVENTS, REFRESH_TOKENS};
 use crate::local_login::LocalLogin;
-use crate::local_table::{IDENTITY_TABLE, LocalTable};
-use crate::schedule::sweep_every;
+use crate::local_table::{IDENTITY_TABLE, LocalTable, ORDER_TABLE};
+use crate::schedule::{publish_every, sweep_every};
+
+/// The name of the bus on this machine.
+pub const EVENT_BUS: &str = "events";
 
 /// What `request` may call for the simulated app.
 const SIMULATED_METHODS: [&str; 3] = [
@@ -24,9 +29,6 @@ const SIMULATED_METHODS: [&str; 3] = [
     "alipay.trade.query",
     "alipay.user.info.share",
 ];
-
-/// The merchant that has the simulated app.
-const SIMULATED_PID: &str = "2088000000000999";
 
 /// How to start.
 #[derive(Debug, Clone, Default)]
@@ -41,6 +43,8 @@ pub struct Options {
     pub data: Option<PathBuf>,
     /// How often `refresh-tokens` sweeps, as the schedule has it do on AWS ([`SCHEDULE`](crate::SCHEDULE)); absent: never by itself.
     pub schedule: Option<Duration>,
+    /// How often `publish-events` runs ([`PUBLISHING`](crate::PUBLISHING)); absent: never by itself.
+    pub publishing: Option<Duration>,
 }
 
 /// What stands behind the functions.
@@ -56,11 +60,12 @@ pub struct DevServer {
     address: SocketAddr,
     gateway: Gateway,
     table: LocalTable,
+    events: Arc<EmbeddedEventBus>,
     login: LocalLogin,
     functions: Functions,
     app_ids: Vec<String>,
     serving: JoinHandle<()>,
-    sweeping: Option<JoinHandle<()>>,
+    scheduled: Vec<JoinHandle<()>>,
 }
 
 impl DevServer {
@@ -110,12 +115,21 @@ impl DevServer {
             login.document().clone(),
             &base_url,
         )?;
-        let functions = Functions::new(&alipay, &tokens, &logins);
+        let events = EmbeddedEventBus::start()
+            .await
+            .map_err(DevServerError::EventBus)?;
+        let events = Arc::new(events);
+        let orders = LocalPayments {
+            payments: payments(&table, &events),
+            notify_url: NotifyUrl::parse(&base_url).map_err(DevServerError::NotifyUrl)?,
+        };
+        let functions = Functions::new(&alipay, &tokens, &logins, &orders);
         let doors = Doors {
             functions: functions.clone(),
             authorizer: Authorizer::new(logins.issuer().clone(), audience(&login, &app_ids)),
             base_url,
             table: table.address(),
+            events: Arc::clone(&events),
         };
         let service = router(doors).into_make_service_with_connect_info::<SocketAddr>();
         let serving = tokio::spawn(async move {
@@ -127,15 +141,20 @@ impl DevServer {
             .schedule
             .zip(functions.get(REFRESH_TOKENS).cloned())
             .map(|(interval, handler)| tokio::spawn(sweep_every(interval, handler)));
+        let publishing = options
+            .publishing
+            .zip(functions.get(PUBLISH_EVENTS).cloned())
+            .map(|(interval, handler)| tokio::spawn(publish_every(interval, handler)));
         Ok(Self {
             address,
             gateway,
             table,
+            events,
             login,
             functions,
             app_ids,
             serving,
-            sweeping,
+            scheduled: sweeping.into_iter().chain(publishing).collect(),
         })
     }
 
@@ -159,6 +178,11 @@ impl DevServer {
         &self.table
     }
 
+    /// The embedded event bus.
+    pub fn events(&self) -> &EmbeddedEventBus {
+        &self.events
+    }
+
     /// The login document, with the issuer at [`base_url`](Self::base_url).
     pub fn login(&self) -> &LocalLogin {
         &self.login
@@ -178,14 +202,19 @@ impl DevServer {
 impl Drop for DevServer {
     fn drop(&mut self) {
         self.serving.abort();
-        if let Some(sweeping) = &self.sweeping {
-            sweeping.abort();
-        }
+        self.scheduled.iter().for_each(JoinHandle::abort);
     }
 }
 
 fn base_url(address: SocketAddr) -> String {
     format!("http://{address}")
+}
+
+/// The orders in `table`, whose events go to `events`.
+fn payments(table: &LocalTable, events: &EmbeddedEventBus) -> Payments {
+    let client = embedded_event_bus::client(&events.endpoint());
+    let publisher = Publisher::new(client, EVENT_BUS);
+    Payments::new(table.client().clone(), ORDER_TABLE, publisher)
 }
 
 fn login(
@@ -230,7 +259,7 @@ pub fn apps_document(simulator: &Simulator, app: &SimulatedApp) -> String {
         "appid": app.app_id,
         "privateKey": app.private_key,
         "gateway": simulator.gateway_url(),
-        "pid": SIMULATED_PID,
+        "pid": app.pid,
         "homePage": "pages/index/index",
         "requestMethods": SIMULATED_METHODS,
         "contentCheck": {"engine": "sync"},

@@ -92,7 +92,7 @@ async fn an_unknown_function_is_the_error_that_the_sdk_knows() {
             error
                 .message()
                 .unwrap()
-                .contains("decript; there are app-auth, code2session")
+                .contains("decript; there are app-auth, app-pay, code2session")
         );
     }
 }

@@ -4,8 +4,11 @@
     reason = "tests fail by panicking; clippy.toml covers functions marked as tests and not their helpers"
 )]
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::io::{BufRead, BufReader, Lines};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 use dev_server::ROUTES;
 use serde_json::Value;
@@ -22,6 +25,12 @@ impl Drop for Running {
 
 /// Starts the program on a free port; its printed lines up to the last one.
 fn start(arguments: &[&str]) -> (Running, Vec<String>) {
+    let (running, lines, _) = start_reading(arguments);
+    (running, lines)
+}
+
+/// The same, and what it prints later.
+fn start_reading(arguments: &[&str]) -> (Running, Vec<String>, Lines<BufReader<ChildStdout>>) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_dev-server"))
         .args(["--port", "0"])
         .args(arguments)
@@ -29,16 +38,16 @@ fn start(arguments: &[&str]) -> (Running, Vec<String>) {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    let output = BufReader::new(child.stdout.take().unwrap());
+    let mut output = BufReader::new(child.stdout.take().unwrap()).lines();
     let running = Running(child);
     let mut lines = Vec::new();
-    for line in output.lines() {
+    while let Some(line) = output.next() {
         lines.push(line.unwrap());
         if lines
             .last()
             .is_some_and(|line| line.starts_with("Stop with"))
         {
-            return (running, lines);
+            return (running, lines, output);
         }
     }
     panic!("it ended: {lines:?}");
@@ -72,11 +81,19 @@ fn is_command(line: &str) -> bool {
         .any(|beginning| line.starts_with(beginning))
 }
 
-/// Whether what a line printed is an answer without an error, or the address at which a browser's way ended well.
-fn is_success(printed: &str) -> bool {
+/// Whether what a line printed is an answer without an error, the address at which a browser's way ended well or a payment can be
+/// made, or what a forged notice has to get.
+fn is_success(line: &str, printed: &str) -> bool {
+    if line.contains("/notify/") {
+        return printed == "fail\n";
+    }
     let Ok(answer) = serde_json::from_str::<Value>(printed) else {
         let (_, query) = printed.split_once("/_local/landing?").unwrap_or_default();
-        return query.starts_with("ticket=") || query.starts_with("code=");
+        let (_, order) = printed.split_once("/cashier.htm?").unwrap_or_default();
+        return query.starts_with("ticket=")
+            || query.starts_with("code=")
+            || order.contains("method=alipay.trade.app.pay")
+            || order.starts_with("trade_no=");
     };
     let said = |name: &str| !answer[name].is_null();
     let code = &answer["code"];
@@ -94,18 +111,22 @@ fn every_printed_command_line_works_when_pasted() {
     let mut printed = paste_all(&calls);
     let (codes, issued) = (calls[calls.len() - 1], printed.pop().unwrap());
     for (line, printed) in calls.iter().zip(&printed) {
-        assert!(is_success(printed), "{line}\n{printed}");
+        assert!(is_success(line, printed), "{line}\n{printed}");
     }
     for route in ROUTES {
         let direct = format!("/functions/{}/", route.function);
         let mut paths = ROUTES
             .iter()
             .filter(|other| other.function == route.function)
-            .map(|other| other.path);
+            .map(|other| other.path.split('{').next().unwrap());
         let told = calls.iter().any(|line| line.contains(&direct))
             || paths.any(|path| calls.iter().any(|line| line.contains(path)));
         assert!(told, "no example calls {}", route.function);
     }
+    let events = calls
+        .iter()
+        .position(|line| line.contains("/_local/events"));
+    assert!(printed[events.unwrap()].contains("order.paid"));
     // The printed way to another code gives one that works as well.
     assert!(codes.contains("/_simulator/codes"), "{codes}");
     let code = serde_json::from_str::<Value>(&issued).unwrap()["code"].clone();
@@ -117,6 +138,34 @@ fn every_printed_command_line_works_when_pasted() {
         (&answer["code"], &answer["replayed"]),
         (&0.into(), &false.into()),
         "{answer}"
+    );
+}
+
+#[test]
+fn each_published_event_is_printed_as_a_line_of_its_own() {
+    let (_running, lines, later) = start_reading(&[]);
+    let is_of_the_first_payment =
+        |line: &&str| line.starts_with("ANSWER=") && line.contains("app.getOrderStr");
+    let lines: Vec<_> = lines.iter().map(String::as_str).collect();
+    let order = lines.iter().copied().find(is_of_the_first_payment).unwrap();
+    let pay = lines
+        .iter()
+        .copied()
+        .find(|line| line.contains("/_simulator/payments"))
+        .unwrap();
+    let printed = paste_all(&[order, pay]);
+    let answer: Value = serde_json::from_str(&printed[0]).unwrap();
+    let number = answer["out_trade_no"].as_str().unwrap();
+    let (found, finding) = mpsc::channel();
+    thread::spawn(move || {
+        let mut lines = later.map_while(Result::ok);
+        found.send(lines.find(|line| line.starts_with("order.")))
+    });
+    // Alipay's notice leads to it.
+    let line = finding.recv_timeout(Duration::from_secs(30)).unwrap();
+    assert_eq!(
+        line.unwrap(),
+        format!("order.paid 2021000000000001/{number} 12.50")
     );
 }
 

@@ -88,6 +88,15 @@ async fn rules_of_each_function_name_the_field() {
         arguments
     };
     let request = |data: Value| json!({"method": "alipay.trade.query", "data": data});
+    let order = |more: Value| {
+        let mut arguments = json!({"call": "app.getOrderStr", "total_amount": "12.50", "subject": "两杯咖啡", "owner": "u1"});
+        arguments
+            .as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        arguments
+    };
+    let of_order = |call: &str| json!({"call": call, "out_trade_no": "T1"});
     for (function, arguments, field) in [
         (
             "get-mini-code",
@@ -151,6 +160,59 @@ async fn rules_of_each_function_name_the_field() {
             "data",
         ),
         ("generic-request", request(json!("x")), "data"),
+        ("app-pay", json!({}), "call"),
+        ("app-pay", order(json!({"call": "trade.pay"})), "call"),
+        (
+            "app-pay",
+            order(json!({"total_amount": 12.5})),
+            "total_amount",
+        ),
+        (
+            "app-pay",
+            order(json!({"total_amount": "-1"})),
+            "total_amount",
+        ),
+        (
+            "app-pay",
+            order(json!({"total_amount": "1e2"})),
+            "total_amount",
+        ),
+        (
+            "app-pay",
+            order(json!({"total_amount": "100000000.01"})),
+            "total_amount",
+        ),
+        ("app-pay", order(json!({"subject": "a&b"})), "subject"),
+        (
+            "app-pay",
+            order(json!({"subject": "推".repeat(257)})),
+            "subject",
+        ),
+        ("app-pay", order(json!({"owner": ""})), "owner"),
+        (
+            "app-pay",
+            order(json!({"out_trade_no": "T-1"})),
+            "out_trade_no",
+        ),
+        ("app-pay", order(json!({"expires_in": 59})), "expires_in"),
+        (
+            "app-pay",
+            order(json!({"biz_content": {"total_amount": "0.01"}})),
+            "biz_content",
+        ),
+        (
+            "app-pay",
+            order(json!({"call": "trade.create"})),
+            "buyer_id",
+        ),
+        (
+            "app-pay",
+            json!({"call": "app.checkResult", "owner": "u1", "out_trade_no": "T1"}),
+            "resultStatus",
+        ),
+        ("app-pay", json!({"call": "trade.query"}), "out_trade_no"),
+        ("app-pay", of_order("trade.refund"), "out_request_no"),
+        ("app-pay", of_order("refund.query"), "out_request_no"),
     ] {
         let answer = stack.invoke(function, &arguments).await;
         assert_eq!(
@@ -182,4 +244,37 @@ async fn a_private_key_in_a_direct_invoke_needs_a_deployment_that_allows_it() {
             .contains("ALIPAY_ALLOW_CALLER_KEYS"),
         "{answer}"
     );
+}
+
+#[tokio::test]
+async fn a_notice_that_cannot_be_taken_is_answered_by_fail_and_reaches_neither_alipay_nor_the_table()
+ {
+    let stack = Stack::start().await;
+    let of_length = |length: usize| format!("a={}", "x".repeat(length - 2));
+    let of_fields = |count: usize| {
+        let fields: Vec<_> = (0..count).map(|number| format!("f{number}=x")).collect();
+        fields.join("&")
+    };
+    for (form, status) in [
+        (String::new(), 400),
+        ("a".to_owned(), 400),
+        ("=a".to_owned(), 400),
+        ("a=1&a=1".to_owned(), 400),
+        ("a=%zz".to_owned(), 400),
+        (r#"{"trade_status":"TRADE_SUCCESS"}"#.to_owned(), 400),
+        ("trade_status=TRADE_SUCCESS".to_owned(), 400),
+        (of_fields(201), 400),
+        (of_length(64 * 1024), 400),
+        (of_length(64 * 1024 + 1), 413),
+    ] {
+        let shown: String = form.chars().take(60).collect();
+        assert_eq!(
+            stack.notify(&form).await,
+            (status, "fail".to_owned()),
+            "{shown}"
+        );
+    }
+    assert!(stack.simulator().received().is_empty());
+    assert!(stack.order_rows().await.is_empty());
+    assert!(stack.events().events().is_empty());
 }

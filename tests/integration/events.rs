@@ -37,6 +37,7 @@ async fn made_ready(event: &Event, stack: &Stack) -> Event {
         event.clone()
     };
     let event = stack.with_logins(event).await;
+    let event = stack.with_orders(event).await;
     event.with_phone_number(&simulator.phone_number(app_id, SimulatedUser::DEFAULT_USER_ID))
 }
 
@@ -118,7 +119,14 @@ async fn a_binary_without_its_settings_says_which_one_is_missing() {
             .chain(more)
             .collect()
     };
-    let cases: [(&str, Variables, &str); 15] = [
+    let orders = |more: Variables| {
+        [set("ORDER_TABLE"), set("AWS_ENDPOINT_URL_DYNAMODB")]
+            .into_iter()
+            .chain(["AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"].map(local))
+            .chain(more)
+            .collect()
+    };
+    let cases: [(&str, Variables, &str); 20] = [
         ("get-mini-code", vec![], "ALIPAY_CONFIG_FILE: is not set"),
         (
             "get-mini-code",
@@ -194,6 +202,27 @@ async fn a_binary_without_its_settings_says_which_one_is_missing() {
             ]),
             "DUE_SHARDS: must be a number from 1 to 1000",
         ),
+        (
+            "app-pay",
+            vec![set("ALIPAY_CONFIG_FILE")],
+            "NOTIFY_URL: is not set",
+        ),
+        (
+            "app-pay",
+            orders(vec![
+                set("ALIPAY_CONFIG_FILE"),
+                set("EVENT_BUS"),
+                ("NOTIFY_URL", "http://pay.example.com".to_owned()),
+            ]),
+            "NOTIFY_URL: must begin with https://",
+        ),
+        (
+            "pay-notify",
+            vec![set("ALIPAY_CONFIG_FILE")],
+            "ORDER_TABLE: is not set",
+        ),
+        ("publish-events", vec![], "ORDER_TABLE: is not set"),
+        ("publish-events", orders(vec![]), "EVENT_BUS: is not set"),
     ];
     for (function, settings, named) in cases {
         let output = std::process::Command::new(function_binary(&binaries, function))

@@ -30,11 +30,22 @@ impl Write for Text {
 
 impl Log {
     pub(crate) fn of_everything() -> Self {
+        Self::of("trace")
+    }
+
+    /// Without the AWS SDK, the embedded DynamoDB and what is below them, which at their finest log all that they carry: rows and events.
+    pub(crate) fn of_ours() -> Self {
+        Self::of(
+            "trace,aws_smithy_runtime=off,aws_sdk_dynamodb=off,aws_sdk_eventbridge=off,dynoxide=off,hyper=off,hyper_util=off,h2=off,tower=off",
+        )
+    }
+
+    fn of(filter: &str) -> Self {
         let text = Text::default();
         let writer = text.clone();
         let listening = tracing_subscriber::fmt()
             .with_writer(move || writer.clone())
-            .with_env_filter(EnvFilter::new("trace"))
+            .with_env_filter(EnvFilter::new(filter))
             .set_default();
         Self {
             text,

@@ -19,6 +19,7 @@ mod messages;
 mod mini_codes;
 mod oidc;
 mod open_id_migration;
+mod payments;
 mod phone_numbers;
 mod powers;
 mod refresh_binaries;

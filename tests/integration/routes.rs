@@ -123,9 +123,10 @@ async fn a_route_lets_through_whom_it_is_for() {
     let base = stack.server.base_url();
     let http = http_client();
     for route in ROUTES {
+        let path = route.path.replace("{appid}", &stack.app().app_id);
         let asked = match route.method {
-            "GET" => http.get(format!("{base}{}", route.path)),
-            _ => http.post(format!("{base}{}", route.path)).body("{}"),
+            "GET" => http.get(format!("{base}{path}")),
+            _ => http.post(format!("{base}{path}")).body("{}"),
         };
         let reply = asked.send().await.unwrap();
         let status = reply.status().as_u16();

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use simulator::{CodeOptions, Fault, FaultKind, ReceivedCall, Scope, SimulatedUser};
-use tests::{Reader, Stack};
+use simulator::{
+    CodeOptions, Fault, FaultKind, NoticeForgery, NoticeOptions, ReceivedCall, Scope, SimulatedUser,
+};
+use tests::{OWNER, PlacedOrder, Reader, Stack};
 
 use crate::everything_logged::{Log, in_a_process_of_its_own};
 
@@ -144,4 +146,92 @@ async fn refresh_in_every_way() {
     assert!(log.text().contains("refresh-tokens") && log.text().contains("TRACE"));
     log.assert_without(&secrets);
     assert_the_table_is_without(&stack, &secrets).await;
+}
+
+/// In a message of Alipay's.
+const APP_AUTH_TOKEN: &str = "canary-app-auth-token";
+
+#[test]
+fn no_order_string_no_token_of_a_message_and_no_buyer_is_in_a_log_whatever_becomes_of_a_payment() {
+    in_a_process_of_its_own(
+        "secrets::no_order_string_no_token_of_a_message_and_no_buyer_is_in_a_log_whatever_becomes_of_a_payment",
+        pay_in_every_way(),
+    );
+}
+
+async fn pay_in_every_way() {
+    let log = Log::of_ours();
+    let stack = Stack::start().await;
+    let (simulator, app_id) = (stack.simulator(), &stack.app().app_id);
+    let notices = |order: &PlacedOrder| {
+        let genuine = NoticeOptions::default();
+        let forged = NoticeOptions {
+            forgery: Some(NoticeForgery::BadSignature),
+            ..NoticeOptions::default()
+        };
+        let other_amount = NoticeOptions {
+            fields: [("total_amount".to_owned(), "0.01".to_owned())].into(),
+            ..NoticeOptions::default()
+        };
+        [genuine, forged, other_amount]
+            .map(|options| simulator.trade_notice(app_id, &order.out_trade_no, &options))
+    };
+    let mut secrets = vec![APP_AUTH_TOKEN.to_owned()];
+    // What befalls the question about a trade that a notice says is paid: nothing, a refusal, no verified reply, a lost reply.
+    for fault in [
+        None,
+        Some(FaultKind::refusal("20000", "isp.unknow-error")),
+        Some(FaultKind::BadSignature),
+        Some(FaultKind::ResetAfterDone),
+    ] {
+        let order = stack.place_order("12.50").await;
+        simulator.hold_notices();
+        let paid = simulator.pay(&order.value).unwrap();
+        if let Some(kind) = fault {
+            simulator.inject(Fault::once(kind).for_method("alipay.trade.query"));
+        }
+        stack.events().refuse_next(1, "ThrottlingException");
+        for form in notices(&order) {
+            stack.notify(&form).await;
+            secrets.push(form);
+        }
+        let told: Value = serde_json::from_str(&paid.client_result).unwrap();
+        for result in [told["result"].clone(), json!("{}")] {
+            let report = json!({"owner": OWNER, "resultStatus": "9000", "result": result});
+            stack.pay_call("app.checkResult", report).await;
+        }
+        for request in ["R1", "R2"] {
+            let refund = json!({"out_trade_no": order.out_trade_no, "refund_amount": "7.00", "out_request_no": request});
+            stack.pay_call("trade.refund", refund).await;
+        }
+        let sign = order.value.rsplit_once("sign=").unwrap().1.to_owned();
+        secrets.extend([order.value, sign, paid.client_result]);
+    }
+    let contents = json!({"detail": {"app_auth_token": APP_AUTH_TOKEN}}).to_string();
+    for fields in [
+        vec![
+            ("notify_type", "open_app_auth_notify"),
+            ("biz_content", &*contents),
+        ],
+        vec![
+            ("notify_type", "open_app_auth_notify"),
+            ("app_auth_token", APP_AUTH_TOKEN),
+        ],
+    ] {
+        let form = simulator.app_message(app_id, &fields, &NoticeOptions::default());
+        assert_eq!(stack.notify(&form).await.0, 200);
+        secrets.push(form);
+    }
+    stack.make_events_due().await;
+    stack.invoke("publish-events", &json!({})).await;
+    let published = serde_json::to_string(&stack.events().events()).unwrap();
+    assert!(published.contains("order.paid") && published.contains("alipay.message"));
+    let rows = stack.order_rows().await.join("\n");
+    for said in [&published, &rows] {
+        assert!(!said.contains(APP_AUTH_TOKEN));
+    }
+    // Events and answers name the buyer; a log does not.
+    secrets.push(USER.to_owned());
+    assert!(log.text().contains("notice_mismatch") && log.text().contains("pay-notify"));
+    log.assert_without(&secrets);
 }

@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use dev_server::{Api, REFRESH_TOKENS, ROUTES};
+use dev_server::{Api, PUBLISH_EVENTS, REFRESH_TOKENS, ROUTES};
 use serde_json::Value;
 
 use crate::root;
@@ -121,7 +121,7 @@ impl Event {
 
 /// The events of `function`, sorted by name. There are at least two wrong ones, and one for each way in: directly and through API
 /// Gateway where the function has a route for arguments, through API Gateway alone where its interface is HTTP itself; to the one
-/// that refreshes tokens directly, by the schedule and by a queue, to others without a route directly.
+/// that refreshes tokens directly, by the schedule and by a queue, to the one that publishes what was left directly and by the schedule, to others without a route directly.
 pub fn events_of(function: &str) -> Vec<Event> {
     let folder = root().join("events").join(function);
     let mut paths: Vec<PathBuf> = std::fs::read_dir(&folder)
@@ -148,6 +148,7 @@ pub fn events_of(function: &str) -> Vec<Event> {
         Some(Api::Functions) => &["direct", "http"],
         Some(Api::Login) => &["http"],
         None if function == REFRESH_TOKENS => &["direct", "schedule", "queue"],
+        None if function == PUBLISH_EVENTS => &["direct", "schedule"],
         None => &["direct"],
     };
     assert!(

@@ -4,7 +4,7 @@ use crate::events::Event;
 use crate::root;
 
 /// Members whose values differ from run to run; in golden files they are `"…"`. So are parameters of these names in addresses.
-const VOLATILE: [&str; 26] = [
+const VOLATILE: [&str; 31] = [
     "request_id",
     "trace_id",
     "authStart",
@@ -32,10 +32,24 @@ const VOLATILE: [&str; 26] = [
     "timestamp",
     "token",
     "tokenExpired",
+    // Of trades.
+    "gmt_refund_pay",
+    "out_trade_no",
+    "send_pay_date",
+    "time_expire",
+    "trade_no",
 ];
 
 /// Those whose values are parameters of addresses only: elsewhere they are words.
-const VOLATILE_PARAMETERS: [&str; 5] = ["code", "sign", "state", "target_id", "ticket"];
+const VOLATILE_PARAMETERS: [&str; 7] = [
+    "biz_content",
+    "code",
+    "notify_url",
+    "sign",
+    "state",
+    "target_id",
+    "ticket",
+];
 
 /// Look random and are not: the events themselves have them.
 const STEADY: [&str; 2] = ["itemIdentifier", "template_id"];
@@ -109,8 +123,8 @@ fn steady_text(text: &str) -> String {
     if is_random(text) {
         return "…".to_owned();
     }
-    if text.starts_with("apiname=") {
-        // The login string for Alipay's SDK.
+    if text.starts_with("apiname=") || text.contains("&method=alipay.trade.app.pay&") {
+        // What Alipay's SDK logs in or pays with.
         return steady_parameters(text);
     }
     match text.split_once("; Path=/") {

@@ -11,6 +11,7 @@ mod events;
 mod golden;
 mod line;
 mod logins;
+mod orders;
 mod powers;
 mod queues;
 mod reader;
@@ -27,6 +28,7 @@ pub use events::{Event, events_of};
 pub use golden::check_golden;
 pub use line::Line;
 pub use logins::{WaitingLogin, encrypted_to};
+pub use orders::{OWNER, PlacedOrder};
 pub use powers::{Power, Settings};
 pub use queues::Queues;
 pub use reader::Reader;
@@ -50,8 +52,13 @@ pub struct Stack {
 impl Stack {
     /// Starts one on free ports.
     pub async fn start() -> Self {
+        Self::of(DevServer::start(&Options::default()).await.unwrap())
+    }
+
+    /// With a server that was started with options of its own.
+    pub fn of(server: DevServer) -> Self {
         Self {
-            server: DevServer::start(&Options::default()).await.unwrap(),
+            server,
             http: http_client(),
         }
     }

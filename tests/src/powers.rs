@@ -4,7 +4,7 @@ use tempfile::NamedTempFile;
 
 use crate::Stack;
 
-/// What a function may do with stored tokens and accounts, and so what its environment holds. `POWERS` in `tests/template/powers.py` says the same of
+/// What a function may do with stored tokens, accounts and orders, and so what its environment holds. `POWERS` in `tests/template/powers.py` says the same of
 /// its role.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Power {
@@ -24,6 +24,12 @@ pub enum Power {
     KeepsSessions,
     /// Finds accounts and adds names to them, and can sign nobody in.
     LinksAccounts,
+    /// Places orders, asks Alipay about them, and publishes what became of them.
+    Pays,
+    /// Records what notices lead to, and messages, and publishes both.
+    TakesNotices,
+    /// Publishes what was recorded and did not get out, and knows nothing of Alipay.
+    PublishesEvents,
 }
 
 impl Power {
@@ -37,6 +43,9 @@ impl Power {
             "generic-request" | "user-info" | "isv-auth-query" => Self::ReadsTokens,
             "subscribe-message-send" | "subscribe-message-batch-send" => Self::AnswersOnce,
             "refresh-tokens" => Self::RefreshesTokens,
+            "app-pay" => Self::Pays,
+            "pay-notify" => Self::TakesNotices,
+            "publish-events" => Self::PublishesEvents,
             _ => Self::OnlyApps,
         }
     }
@@ -87,6 +96,27 @@ impl Power {
                 "AWS_ENDPOINT_URL_DYNAMODB",
                 "IDENTITY_TABLE",
             ],
+            Self::Pays => &[
+                "ALIPAY_CONFIG_FILE",
+                "AWS_ENDPOINT_URL_DYNAMODB",
+                "ORDER_TABLE",
+                "AWS_ENDPOINT_URL_EVENTBRIDGE",
+                "EVENT_BUS",
+                "NOTIFY_URL",
+            ],
+            Self::TakesNotices => &[
+                "ALIPAY_CONFIG_FILE",
+                "AWS_ENDPOINT_URL_DYNAMODB",
+                "ORDER_TABLE",
+                "AWS_ENDPOINT_URL_EVENTBRIDGE",
+                "EVENT_BUS",
+            ],
+            Self::PublishesEvents => &[
+                "AWS_ENDPOINT_URL_DYNAMODB",
+                "ORDER_TABLE",
+                "AWS_ENDPOINT_URL_EVENTBRIDGE",
+                "EVENT_BUS",
+            ],
         }
     }
 }
@@ -122,6 +152,13 @@ impl Settings {
                 ("IDENTITY_TABLE", dev_server::IDENTITY_TABLE.to_owned()),
                 ("LOGIN_FILE", login),
                 ("LOGIN_ISSUER", stack.server.base_url()),
+                ("ORDER_TABLE", dev_server::ORDER_TABLE.to_owned()),
+                (
+                    "AWS_ENDPOINT_URL_EVENTBRIDGE",
+                    stack.server.events().endpoint(),
+                ),
+                ("EVENT_BUS", dev_server::EVENT_BUS.to_owned()),
+                ("NOTIFY_URL", stack.server.base_url()),
             ],
             _files: files,
         }

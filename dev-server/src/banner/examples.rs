@@ -1,6 +1,7 @@
 //! A command line for each function.
 
 mod logins;
+mod payments;
 
 use std::fmt::Display;
 use std::time::Duration;
@@ -204,6 +205,7 @@ pub(super) fn examples(server: &DevServer, base: &str) -> Vec<Example> {
             json!({"sweep": {}}),
         ),
     ];
+    lines.extend(payments::examples(server, base));
     lines.extend(logins::examples(server, base, &from_alipay));
     if let Gateway::Simulated(simulated) = server.gateway() {
         let (simulator, app) = simulated.as_ref();
@@ -227,9 +229,24 @@ fn line(command: impl Display) -> String {
     format!("{command}; echo")
 }
 
+/// The same with arguments in which the shell puts what it has kept.
+fn with_variables(url: &str, arguments: &Value) -> String {
+    let quoted = arguments.to_string().replace('"', "\\\"");
+    format!("curl -s {url} -H 'content-type: application/json' -d \"{quoted}\"")
+}
+
 /// Shows the answer of `command` and keeps its `member`, a text, in the shell's `variable` for the lines that follow.
 fn keeping(variable: &str, member: &str, command: &str) -> String {
-    format!(
-        r#"ANSWER=$({command}); echo "$ANSWER"; {variable}=$(echo "$ANSWER" | sed -n 's/.*"{member}":"\([^"]*\)".*/\1/p')"#
-    )
+    keeping_all(&[(variable, member)], command)
+}
+
+/// The same with several pairs of a variable and a member.
+fn keeping_all(kept: &[(&str, &str)], command: &str) -> String {
+    let mut line = format!(r#"ANSWER=$({command}); echo "$ANSWER""#);
+    for (variable, member) in kept {
+        line.push_str(&format!(
+            r#"; {variable}=$(echo "$ANSWER" | sed -n 's/.*"{member}":"\([^"]*\)".*/\1/p')"#
+        ));
+    }
+    line
 }

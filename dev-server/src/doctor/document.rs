@@ -45,6 +45,11 @@ pub(super) fn read(path: &Path, report: &mut Report<'_>) -> Option<Apps> {
 pub(super) fn examine(app: &AppSettings, now: SystemTime, report: &mut Report<'_>) {
     report.heading(&format!("\napp {} at {}", app.app.app_id, app.app.gateway));
     private_key(app, report);
+    if app.pid.is_none() {
+        report.skipped(
+            "pid: is not given; payments and the login of an app (app.getAuthInfo) need it, the merchant's 16 digits that begin with 2088 (合作伙伴身份)",
+        );
+    }
     for Finding {
         field,
         verdict,

@@ -1,10 +1,11 @@
 //! API Gateway's HTTP APIs: who is let through, a request as payload 2.0, and a function's answer as a response.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::SystemTime;
 
 use axum::body::{Body, Bytes};
-use axum::extract::{ConnectInfo, State};
+use axum::extract::{ConnectInfo, Path, State};
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
@@ -19,11 +20,15 @@ use super::Doors;
 use crate::invocation::invoke;
 use crate::routes::{Route, Who};
 
+/// What stands in the places in braces of a route's path.
+type Places = BTreeMap<String, String>;
+
 /// A call of `route`.
 pub(super) async fn call(
     route: Route,
     State(doors): State<Doors>,
     ConnectInfo(address): ConnectInfo<SocketAddr>,
+    Path(places): Path<Places>,
     headers: HeaderMap,
     uri: Uri,
     body: Bytes,
@@ -44,6 +49,7 @@ pub(super) async fn call(
         return (StatusCode::INTERNAL_SERVER_ERROR, "no such function").into_response();
     };
     let mut event = payload(route, address, &headers, &uri, &body, &request_id);
+    with_places(&mut event, &places);
     if let Some(authorizer) = authorizer {
         event["requestContext"]["authorizer"] = authorizer;
     }
@@ -53,6 +59,13 @@ pub(super) async fn call(
             let body = json!({"message": "Internal Server Error"});
             (StatusCode::INTERNAL_SERVER_ERROR, axum::Json(body)).into_response()
         }
+    }
+}
+
+/// Leaves the member out where the path has no places, as API Gateway does.
+fn with_places(event: &mut Value, places: &Places) {
+    if !places.is_empty() {
+        event["pathParameters"] = json!(places);
     }
 }
 
@@ -229,6 +242,16 @@ mod tests {
         assert_eq!(body(b""), (Value::Null, false.into()));
         assert_eq!(body(b"{}"), ("{}".into(), false.into()));
         assert_eq!(body(b"\xff"), ("/w==".into(), true.into()));
+    }
+
+    #[test]
+    fn what_stands_in_a_place_of_the_path_is_told_and_else_no_member() {
+        let mut event = payload_of(&[], b"");
+        with_places(&mut event, &Places::new());
+        assert!(event.get("pathParameters").is_none());
+        let places = [("appid".to_owned(), "2021".to_owned())];
+        with_places(&mut event, &places.into());
+        assert_eq!(event["pathParameters"], json!({"appid": "2021"}));
     }
 
     #[test]

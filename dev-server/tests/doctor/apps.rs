@@ -55,6 +55,16 @@ async fn protocol_v3_is_examined_as_v2_is() {
 }
 
 #[tokio::test]
+async fn an_app_without_a_pid_is_well_and_it_is_told_what_it_cannot_do() {
+    let told = "skip   pid: is not given; payments";
+    let mut bench = Bench::new(in_key_mode()).await;
+    bench.doctor().is_all_well().has_not(told);
+    let app = bench.document["apps"][0].as_object_mut().unwrap();
+    app.remove("pid").unwrap();
+    bench.doctor().is_all_well().has(told);
+}
+
+#[tokio::test]
 async fn an_app_in_another_charset_is_examined_in_it() {
     let bench = Bench::new(in_key_mode()).await.with("charset", "GBK");
     bench.doctor().is_all_well();

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Example, FromAlipay, curl, keeping, line};
+use super::{Example, FromAlipay, curl, keeping, line, with_variables};
 use crate::doors::LANDING;
 use crate::local_login::LOCAL_CLIENT;
 use crate::server::DevServer;
@@ -218,12 +218,6 @@ impl<'a> Lines<'a> {
             ),
         ]
     }
-}
-
-/// The same with arguments in which the shell puts what it has kept.
-fn with_variables(url: &str, arguments: &Value) -> String {
-    let quoted = arguments.to_string().replace('"', "\\\"");
-    format!("curl -s {url} -H 'content-type: application/json' -d \"{quoted}\"")
 }
 
 /// Walks through the redirects with cookies as a browser does, and keeps the `parameter` of the address that they end at.
