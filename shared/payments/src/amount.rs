@@ -93,3 +93,136 @@ impl<'de> Deserialize<'de> for Amount {
         deserializer.deserialize_str(Text)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    fn fen(text: &str) -> Option<u64> {
+        text.parse().ok().map(Amount::fen)
+    }
+
+    #[test]
+    fn plain_decimals_of_yuan_are_read() {
+        for (text, expected) in [
+            ("0.01", 1),
+            ("0.1", 10),
+            ("0.10", 10),
+            ("1", 100),
+            ("12.5", 1_250),
+            ("100.0", 10_000),
+            ("99999999.99", 9_999_999_999),
+            ("100000000.00", 10_000_000_000),
+        ] {
+            assert_eq!(fen(text), Some(expected), "{text}");
+        }
+    }
+
+    /// N11 beside "100.0", which is 100.00; Y-06.
+    #[test]
+    fn nothing_else_is() {
+        for text in [
+            "1e2",
+            "1E2",
+            "+100.00",
+            " 100.00",
+            "100.00 ",
+            "100.00\n",
+            "１００.００",
+            "100．00",
+            "٣",
+            "100.001",
+            "0.001",
+            "NaN",
+            "nan",
+            "inf",
+            "-0.01",
+            "-1",
+            "−0.01",
+            "12345678901234567890",
+            "1234567890",
+            "",
+            ".",
+            "1.",
+            ".5",
+            "00.01",
+            "01",
+            "1,00",
+            "1_0",
+            "0x10",
+            "¥1",
+            "1.0.0",
+            "1..0",
+            "0",
+            "0.0",
+            "0.00",
+            "100000000.01",
+            "100000001",
+            "999999999.99",
+            "1\0",
+            "1 0",
+        ] {
+            assert_eq!(fen(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn an_amount_in_json_is_a_text_and_no_number() {
+        let read = |value| serde_json::from_value::<Amount>(value);
+        assert_eq!(read(json!("12.50")).unwrap().fen(), 1_250);
+        for value in [
+            json!(12.5),
+            json!(12),
+            json!(-1),
+            json!(null),
+            json!(true),
+            json!(["12.50"]),
+        ] {
+            let error = read(value).unwrap_err().to_string();
+            assert!(
+                error.contains("expected a text such as \"12.50\""),
+                "{error}"
+            );
+        }
+        assert!(
+            read(json!("12.505"))
+                .unwrap_err()
+                .to_string()
+                .contains("two decimals")
+        );
+        assert_eq!(json!(Amount::from_fen(1_250)), json!("12.50"));
+    }
+
+    #[test]
+    fn amounts_have_limits() {
+        assert_eq!(Amount::from_fen(0), None);
+        assert!(Amount::from_fen(MOST_FEN).is_some());
+        assert_eq!(Amount::from_fen(MOST_FEN + 1), None);
+        assert_eq!(Amount::yuan(0), "0.00");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn what_is_written_is_read_as_the_same(fen in 1..=MOST_FEN) {
+            let amount = Amount::from_fen(fen).unwrap();
+            let text = amount.to_string();
+            prop_assert_eq!(text.parse(), Ok(amount));
+            prop_assert_eq!(text.split_once('.').map(|(_, decimals)| decimals.len()), Some(2));
+        }
+
+        /// Texts that are nearly amounts, and any others.
+        #[test]
+        fn whatever_is_read_is_plain(text in "[0-9+\\-. eE_]{1,12}|[0-9]{1,10}\\.[0-9]{0,3}|\\PC{0,8}") {
+            let Ok(amount) = text.parse::<Amount>() else { return Ok(()) };
+            let (yuan, decimals) = text.split_once('.').unwrap_or((&text, ""));
+            prop_assert!(text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.'));
+            prop_assert!(yuan == "0" || !yuan.starts_with('0'));
+            prop_assert_eq!(amount.to_string(), format!("{yuan}.{decimals:0<2}"));
+        }
+    }
+}

@@ -1,7 +1,8 @@
 //! Events: what the owner's own programs are told.
 
+use std::fmt;
+
 use serde::Serialize;
-use serde_json::Value;
 use table_rows::WallTime;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -49,7 +50,7 @@ impl EventKind {
 }
 
 /// An event, as it is stored with the change that it tells of until it is published.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Event {
     /// The same for every publication of this event: consumers go by it.
     pub id: String,
@@ -57,6 +58,16 @@ pub struct Event {
     pub kind: EventKind,
     /// JSON text.
     pub detail: String,
+}
+
+/// The detail names persons.
+impl fmt::Debug for Event {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Event")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What the events of an order say.
@@ -74,7 +85,26 @@ struct OrderDetail<'a> {
     version: u64,
     occurred_at: String,
     #[serde(flatten)]
-    more: Value,
+    more: More,
+}
+
+/// What only the events of one kind say.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(crate) enum More {
+    Paid {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        buyer_id: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        buyer_open_id: Option<String>,
+        /// `null` where the order named nobody, or Alipay another kind of id.
+        buyer_is_expected: Option<bool>,
+    },
+    Refunded {
+        out_request_no: String,
+        refund_amount: Amount,
+    },
+    Nothing {},
 }
 
 impl Event {
@@ -83,7 +113,7 @@ impl Event {
         kind: EventKind,
         order: &Order,
         part: Option<&str>,
-        more: Value,
+        more: More,
         now: WallTime,
     ) -> Result<Self, PaymentError> {
         let mut id = format!(

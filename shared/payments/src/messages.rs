@@ -17,7 +17,7 @@ use crate::table::{
 };
 use crate::{Event, EventKind, PaymentError};
 
-/// How long a message's id is remembered. Alipay repeats a notice for about 25 hours.
+/// How long a message's id is remembered, and its event kept if it cannot be published. Alipay repeats a notice for about 25 hours.
 const KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// Longest id of a notice.
@@ -70,7 +70,8 @@ impl Messages {
         Self { table }
     }
 
-    /// Records `message` with its event; `None` where it was recorded before.
+    /// Records `message` with its event; `None` where it was recorded before, be it by this very call, whose write was answered too late:
+    /// then the schedule publishes the event.
     ///
     /// # Errors
     /// [`PaymentError::TooLarge`] for an id or a message that is too long; [`PaymentError::Table`], after which it may have been recorded.
@@ -113,6 +114,7 @@ impl Messages {
             .item(attribute::PENDING, AttributeValue::M(pending))
             .item(UNPUBLISHED_SHARD, text(shard_of(&pk)))
             .item(PUBLISH_AT, number(now.plus(GRACE).as_millis()))
+            .item(attribute::UNPUBLISHED_SINCE, number(now.as_millis()))
             .item(
                 ORDER_TTL_ATTRIBUTE,
                 number(now.plus(KEPT).as_secs_rounded_up()),
@@ -121,7 +123,7 @@ impl Messages {
             .send()
             .await;
         match sent {
-            Ok(_) => Ok(Some(Unpublished::of_new_row(pk, event))),
+            Ok(_) => Ok(Some(Unpublished::of_new_row(pk, event, now))),
             Err(error)
                 if error
                     .as_service_error()

@@ -3,15 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use serde_json::json;
 use table_rows::WallTime;
+use uuid::Uuid;
 
+use crate::event::More;
 use crate::{Amount, Event, EventKind, PaymentError};
 
 /// Longest number of an order or a refund: Alipay's limit of `out_trade_no` and `out_request_no`.
 const LONGEST_NUMBER: usize = 64;
 
-/// Most refunds of one order, so that its row stays far under DynamoDB's 400 KiB.
+/// Longest id of a trade, a buyer or a notice that is recorded. Alipay's are 64 bytes at most.
+const LONGEST_ID: usize = 128;
+
+/// Most refunds of one order, so that its row stays under DynamoDB's 400 KiB even while no event of any of them gets out.
 const MOST_REFUNDS: usize = 200;
 
 /// The merchant's number of an order (`out_trade_no`): 1 to 64 letters, digits and `_`, as Alipay takes them.
@@ -24,10 +28,15 @@ pub struct RefundNumber(String);
 
 /// The text is no number of an order, or of a refund.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("must be 1 to 64 letters, digits and _")]
-pub struct NotANumber;
+#[error("must be {0}")]
+pub struct NotANumber(&'static str);
 
 impl OrderNumber {
+    /// A new one: 32 hexadecimal characters.
+    pub fn random() -> Self {
+        Self(Uuid::new_v4().simple().to_string())
+    }
+
     /// Its text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -45,7 +54,7 @@ impl TryFrom<String> for OrderNumber {
         if fits {
             Ok(Self(text))
         } else {
-            Err(NotANumber)
+            Err(NotANumber("1 to 64 letters, digits and _"))
         }
     }
 }
@@ -66,7 +75,7 @@ impl TryFrom<String> for RefundNumber {
         if fits {
             Ok(Self(text))
         } else {
-            Err(NotANumber)
+            Err(NotANumber("1 to 64 visible ASCII characters"))
         }
     }
 }
@@ -155,14 +164,26 @@ impl Buyer {
         self.user_id.is_none() && self.open_id.is_none()
     }
 
-    /// Whether `other` is the same person; `None` where they have no kind of id in common.
+    /// Whether `other` is the same person by every kind of id that both have; `None` where there is none.
     pub(crate) fn is(&self, other: &Self) -> Option<bool> {
         let same = |one: &Option<String>, other: &Option<String>| {
             one.as_ref()
                 .zip(other.as_ref())
                 .map(|(one, other)| one == other)
         };
-        same(&self.user_id, &other.user_id).or(same(&self.open_id, &other.open_id))
+        let (by_user_id, by_open_id) = (
+            same(&self.user_id, &other.user_id),
+            same(&self.open_id, &other.open_id),
+        );
+        match (by_user_id, by_open_id) {
+            (Some(one), Some(other)) => Some(one && other),
+            (one, other) => one.or(other),
+        }
+    }
+
+    pub(crate) fn check(&self) -> Result<(), PaymentError> {
+        check_id("buyer", self.user_id.as_deref())?;
+        check_id("buyer", self.open_id.as_deref())
     }
 }
 
@@ -262,6 +283,25 @@ impl Finding {
             Self::Refunded { .. } => None,
         }
     }
+
+    fn check(&self) -> Result<(), PaymentError> {
+        check_id("trade_no", self.trade_no())?;
+        match self {
+            Self::Paid { payer, .. } => payer.check(),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What a row holds of others has a limit.
+fn check_id(field: &'static str, id: Option<&str>) -> Result<(), PaymentError> {
+    match id {
+        Some(id) if id.len() > LONGEST_ID => Err(PaymentError::TooLarge {
+            field,
+            limit: LONGEST_ID,
+        }),
+        _ => Ok(()),
+    }
 }
 
 /// An order after a change, and what there is to tell of it.
@@ -285,6 +325,7 @@ impl Order {
         notice_id: Option<&str>,
         now: WallTime,
     ) -> Result<Option<Change>, PaymentError> {
+        finding.check()?;
         let mut order = self.clone();
         if let Some(found) = finding.trade_no() {
             match &self.trade_no {
@@ -304,6 +345,8 @@ impl Order {
             return Ok(None);
         }
         order.version += 1;
+        // A notice that is not remembered leads to a question that brings nothing new.
+        let notice_id = notice_id.filter(|id| (1..=LONGEST_ID).contains(&id.len()));
         order.notices.extend(notice_id.map(str::to_owned));
         let events = told
             .map(|Told { kind, part, more }| {
@@ -332,11 +375,11 @@ impl Order {
         Some(Told {
             kind: EventKind::OrderPaid,
             part: None,
-            more: json!({
-                "buyer_id": payer.user_id,
-                "buyer_open_id": payer.open_id,
-                "buyer_is_expected": is_expected,
-            }),
+            more: More::Paid {
+                buyer_id: payer.user_id.clone(),
+                buyer_open_id: payer.open_id.clone(),
+                buyer_is_expected: is_expected,
+            },
         })
     }
 
@@ -348,7 +391,7 @@ impl Order {
         Some(Told {
             kind: EventKind::OrderClosed,
             part: None,
-            more: json!({}),
+            more: More::Nothing {},
         })
     }
 
@@ -361,19 +404,19 @@ impl Order {
             amount,
             is_done: true,
         };
-        let known = self.put_refund(number, done)?;
-        // What was asked for counts as Alipay says it was done; what was done once is not done again.
-        if known.is_some_and(|known| known.is_done) {
-            return Ok(None);
-        }
-        Ok(Some(Told {
+        let is_new = self.put_refund(number, done)?;
+        Ok(is_new.then(|| Told {
             kind: EventKind::OrderRefunded,
             part: Some(number.as_str().to_owned()),
-            more: json!({"out_request_no": number.as_str(), "refund_amount": amount}),
+            more: More::Refunded {
+                out_request_no: number.as_str().to_owned(),
+                refund_amount: amount,
+            },
         }))
     }
 
-    /// The order with a refund that is being asked for; `None` where it has been asked for already.
+    /// The order with a refund that is being asked for; `None` where it has been asked for already. Only what was paid back counts against
+    /// the amount, since what was asked for may be refused: Alipay is the judge of several that are asked for at once.
     pub(crate) fn with_refund_asked(
         &self,
         number: &RefundNumber,
@@ -419,23 +462,20 @@ impl Order {
         Some(order)
     }
 
-    /// What was there under the number.
-    fn put_refund(
-        &mut self,
-        number: &RefundNumber,
-        refund: Refund,
-    ) -> Result<Option<Refund>, PaymentError> {
-        let known = self.refunds.get(number.as_str()).copied();
+    /// Whether it was put there: what was asked for gives way to what Alipay says was done, and what was done once is not done again.
+    fn put_refund(&mut self, number: &RefundNumber, refund: Refund) -> Result<bool, PaymentError> {
+        let known = self.refunds.get(number.as_str());
+        if known.is_some_and(|known| known.is_done) {
+            return Ok(false);
+        }
         if known.is_none() && self.refunds.len() >= MOST_REFUNDS {
             return Err(PaymentError::TooLarge {
                 field: "refunds",
                 limit: MOST_REFUNDS,
             });
         }
-        if !known.is_some_and(|known| known.is_done) {
-            self.refunds.insert(number.as_str().to_owned(), refund);
-        }
-        Ok(known)
+        self.refunds.insert(number.as_str().to_owned(), refund);
+        Ok(true)
     }
 }
 
@@ -444,5 +484,8 @@ struct Told {
     kind: EventKind,
     /// The last part of the event's id, where an order can have several events of the kind.
     part: Option<String>,
-    more: serde_json::Value,
+    more: More,
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,14 +13,30 @@ use crate::row::{attribute, changing, new_row, order_of};
 use crate::table::{OrderTable, PK, PUBLISH_AT, UNPUBLISHED_SHARD, order_pk, shard_of};
 use crate::{Amount, Order, PaymentError};
 
-/// How often a change is tried anew when others change the same row.
-const TRIES: usize = 12;
+/// How often a change is tried when others change the same row.
+const TRIES: u32 = 20;
+
+/// About how long a change waits after it was overtaken for the first time; each time twice as long.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// How long it waits at most.
+const LONGEST_PAUSE: Duration = Duration::from_millis(200);
+
+/// Most bytes of an app's id. It is a part of the ids of events.
+const LONGEST_APP_ID: usize = 64;
+
+/// Most bytes of the other ids in a request.
+const LONGEST_ID: usize = 128;
+
+/// Most characters of a subject: Alipay's limit.
+const LONGEST_SUBJECT: usize = 256;
 
 /// The orders in a table. Cheap to clone.
 ///
 /// A change of an order and the events that tell of it are one conditional write of one row, so that neither is ever there without the
 /// other. The condition is the version that was read: of any number of calls with the same finding one changes the row, and the others
-/// find nothing new.
+/// find nothing new. A call whose own write was answered too late for it finds nothing new either; its events are in the outbox, and the
+/// schedule publishes them.
 #[derive(Debug, Clone)]
 pub struct Orders {
     pub(crate) table: OrderTable,
@@ -33,13 +49,13 @@ pub struct OrderRequest {
     pub app_id: String,
     /// The merchant's number.
     pub out_trade_no: OrderNumber,
-    /// Whose order it is.
+    /// Whose order it is: 128 bytes at most.
     pub owner: String,
     /// How it will be paid.
     pub product: Product,
     /// Required for a new order.
     pub amount: Option<Amount>,
-    /// Required for a new order.
+    /// Required for a new order: 256 characters at most.
     pub subject: Option<String>,
     /// Who gets the money.
     pub seller_id: String,
@@ -78,12 +94,14 @@ impl Orders {
     /// # Errors
     /// [`PaymentError::Incomplete`] for a new order without amount or subject; [`PaymentError::Differs`] where the number has another
     /// amount, subject, product or expected buyer; [`PaymentError::UnknownOrder`] where it is another owner's;
-    /// [`PaymentError::NotNow`] where it is paid, closed or over its time; [`PaymentError::Table`].
+    /// [`PaymentError::NotNow`] where it is paid, closed or over its time; [`PaymentError::TooLarge`] for an owner, subject or id over its
+    /// limit; [`PaymentError::Corrupt`]; [`PaymentError::Table`], after which the order may have been made.
     pub async fn place(
         &self,
         request: &OrderRequest,
         now: WallTime,
     ) -> Result<Order, PaymentError> {
+        request.check_sizes()?;
         let known = match (request.amount, &request.subject) {
             (Some(amount), Some(subject)) => {
                 let order = request.as_order(amount, subject.clone(), now);
@@ -140,7 +158,8 @@ impl Orders {
     /// The order of this number.
     ///
     /// # Errors
-    /// [`PaymentError::UnknownOrder`] where there is none, or it is another owner's than the one named; [`PaymentError::Table`].
+    /// [`PaymentError::UnknownOrder`] where there is none, or it is another owner's than the one named; [`PaymentError::Corrupt`];
+    /// [`PaymentError::Table`].
     pub async fn find(
         &self,
         app_id: &str,
@@ -167,7 +186,8 @@ impl Orders {
     ///
     /// # Errors
     /// [`PaymentError::OtherTrade`] where Alipay names another trade than the order has; [`PaymentError::UnknownOrder`] where it is gone;
-    /// [`PaymentError::TooLarge`]; [`PaymentError::Conflict`]; [`PaymentError::Table`], after which it may have been recorded.
+    /// [`PaymentError::TooLarge`]; [`PaymentError::Conflict`]; [`PaymentError::Corrupt`]; [`PaymentError::Table`], after which it may have been
+    /// recorded, so that the same call is to be made again.
     pub async fn record(
         &self,
         order: &Order,
@@ -176,7 +196,7 @@ impl Orders {
         now: WallTime,
     ) -> Result<Recorded, PaymentError> {
         let mut order = order.clone();
-        for _ in 0..TRIES {
+        for tries in 0..TRIES {
             let Some(change) = order.after(finding, notice_id, now)? else {
                 return Ok(Recorded {
                     order,
@@ -185,14 +205,15 @@ impl Orders {
             };
             match self.write(&order, &change, now).await? {
                 Written::Yes => {
-                    let unpublished = Unpublished::of_change(&change);
+                    let unpublished = Unpublished::of_change(&change, now);
                     return Ok(Recorded {
                         order: change.order,
                         unpublished,
                     });
                 }
-                Written::Overtaken => order = self.read_again(&order).await?,
+                Written::Overtaken(newer) => order = *newer,
             }
+            pause(tries).await;
         }
         Err(PaymentError::Conflict)
     }
@@ -244,7 +265,7 @@ impl Orders {
         change: impl Fn(&Order) -> Result<Option<Order>, PaymentError>,
     ) -> Result<Order, PaymentError> {
         let mut order = order.clone();
-        for _ in 0..TRIES {
+        for tries in 0..TRIES {
             let Some(changed) = change(&order)? else {
                 return Ok(order);
             };
@@ -254,17 +275,15 @@ impl Orders {
             };
             match self.write(&order, &change, now).await? {
                 Written::Yes => return Ok(change.order),
-                Written::Overtaken => order = self.read_again(&order).await?,
+                Written::Overtaken(newer) => order = *newer,
             }
+            pause(tries).await;
         }
         Err(PaymentError::Conflict)
     }
 
-    async fn read_again(&self, order: &Order) -> Result<Order, PaymentError> {
-        self.find(&order.app_id, &order.out_trade_no, None).await
-    }
-
-    /// One write: the order, and its events into the outbox.
+    /// One write: the order, and its events into the outbox. A row that waits there already is due when it was, or who keeps it waiting by
+    /// one change after the other would keep its first event back.
     async fn write(
         &self,
         seen: &Order,
@@ -280,7 +299,8 @@ impl Orders {
             .key(PK, text(&pk))
             .condition_expression("#version = :seen")
             .expression_attribute_names("#version", attribute::VERSION)
-            .expression_attribute_values(":seen", number(seen.version));
+            .expression_attribute_values(":seen", number(seen.version))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         let mut sets = Vec::new();
         for (index, (name, value)) in changing(&change.order).into_iter().enumerate() {
             sets.push(format!("#a{index} = :a{index}"));
@@ -296,8 +316,13 @@ impl Orders {
                 .expression_attribute_values(format!(":e{index}"), text(&event.detail));
         }
         if !change.events.is_empty() {
-            sets.push("#shard = :shard, #publish_at = :publish_at".to_owned());
+            sets.push(
+                "#shard = :shard, #publish_at = if_not_exists(#publish_at, :publish_at), #since = if_not_exists(#since, :now)"
+                    .to_owned(),
+            );
             update = update
+                .expression_attribute_names("#since", attribute::UNPUBLISHED_SINCE)
+                .expression_attribute_values(":now", number(now.as_millis()))
                 .expression_attribute_names("#shard", UNPUBLISHED_SHARD)
                 .expression_attribute_names("#publish_at", PUBLISH_AT)
                 .expression_attribute_values(":shard", text(shard_of(&pk)))
@@ -311,7 +336,10 @@ impl Orders {
             return Ok(Written::Yes);
         };
         match error.as_service_error() {
-            Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(Written::Overtaken),
+            Some(UpdateItemError::ConditionalCheckFailedException(refused)) => {
+                let row = refused.item().ok_or(PaymentError::UnknownOrder)?;
+                Ok(Written::Overtaken(Box::new(order_of(row)?)))
+            }
             _ => Err(failed(error).into()),
         }
     }
@@ -319,8 +347,14 @@ impl Orders {
 
 enum Written {
     Yes,
-    /// The row is no longer as it was read. Its change may be this one, whose reply was lost and which the client sent again.
-    Overtaken,
+    /// The row is no longer as it was read, but this. Its change may be the very one, whose reply was lost and which the client sent again.
+    Overtaken(Box<Order>),
+}
+
+/// Waits a little, so that those who change the same row do not go in step.
+async fn pause(tries: u32) {
+    let longest = PAUSE.saturating_mul(1 << tries.min(10)).min(LONGEST_PAUSE);
+    tokio::time::sleep(longest.mul_f64(rand::random_range(0.2..1.0))).await;
 }
 
 impl OrderRequest {
@@ -341,6 +375,27 @@ impl OrderRequest {
             refunds: Default::default(),
             notices: Default::default(),
             version: 1,
+        }
+    }
+
+    fn check_sizes(&self) -> Result<(), PaymentError> {
+        self.expected_buyer.check()?;
+        let lengths = [
+            ("appid", self.app_id.len(), LONGEST_APP_ID),
+            ("owner", self.owner.len(), LONGEST_ID),
+            ("seller_id", self.seller_id.len(), LONGEST_ID),
+            (
+                "subject",
+                self.subject.as_ref().map_or(0, |text| text.chars().count()),
+                LONGEST_SUBJECT,
+            ),
+        ];
+        match lengths
+            .into_iter()
+            .find(|(_, length, limit)| length > limit)
+        {
+            Some((field, _, limit)) => Err(PaymentError::TooLarge { field, limit }),
+            None => Ok(()),
         }
     }
 

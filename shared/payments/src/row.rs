@@ -1,6 +1,6 @@
 //! Orders as rows.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use table_rows::{Item, WallTime, number, text};
@@ -32,6 +32,8 @@ pub(crate) mod attribute {
     pub const VERSION: &str = "version";
     /// Events that are not published yet: their details by their ids.
     pub const PENDING: &str = "pending";
+    /// Since when there have been such, while there are.
+    pub const UNPUBLISHED_SINCE: &str = "unpublished_since";
 }
 
 const DONE: &str = "done";
@@ -111,6 +113,8 @@ pub(crate) fn changing(order: &Order) -> Vec<(&'static str, AttributeValue)> {
 
 pub(crate) fn order_of(row: &Item) -> Result<Order, PaymentError> {
     let corrupt = |field| PaymentError::Corrupt { field };
+    // A change would not find where to put its events.
+    pending_details(row)?;
     let amount = required_number(row, attribute::AMOUNT)?;
     let out_trade_no = required_text(row, attribute::OUT_TRADE_NO)?.to_owned();
     Ok(Order {
@@ -145,7 +149,7 @@ pub(crate) fn order_of(row: &Item) -> Result<Order, PaymentError> {
     })
 }
 
-fn refunds_of(row: &Item) -> Result<std::collections::BTreeMap<String, Refund>, PaymentError> {
+fn refunds_of(row: &Item) -> Result<BTreeMap<String, Refund>, PaymentError> {
     let corrupt = || PaymentError::Corrupt {
         field: attribute::REFUNDS,
     };
@@ -179,10 +183,7 @@ pub(crate) fn pending_of(row: &Item) -> Result<Vec<Event>, PaymentError> {
     let corrupt = || PaymentError::Corrupt {
         field: attribute::PENDING,
     };
-    let Some(AttributeValue::M(pending)) = row.get(attribute::PENDING) else {
-        return Err(corrupt());
-    };
-    let mut events = pending
+    let mut events = pending_details(row)?
         .iter()
         .map(|(id, detail)| match (EventKind::of_id(id), detail) {
             (Some(kind), AttributeValue::S(detail)) => Ok(Event {
@@ -195,6 +196,20 @@ pub(crate) fn pending_of(row: &Item) -> Result<Vec<Event>, PaymentError> {
         .collect::<Result<Vec<_>, _>>()?;
     events.sort_by(|one, other| one.id.cmp(&other.id));
     Ok(events)
+}
+
+/// Whether a row has such events, whatever state they are in.
+pub(crate) fn has_pending(row: &Item) -> bool {
+    pending_details(row).is_ok_and(|pending| !pending.is_empty())
+}
+
+fn pending_details(row: &Item) -> Result<&HashMap<String, AttributeValue>, PaymentError> {
+    match row.get(attribute::PENDING) {
+        Some(AttributeValue::M(pending)) => Ok(pending),
+        _ => Err(PaymentError::Corrupt {
+            field: attribute::PENDING,
+        }),
+    }
 }
 
 pub(crate) fn required_text<'a>(
