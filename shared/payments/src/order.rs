@@ -18,7 +18,8 @@ const LONGEST_ID: usize = 128;
 /// Most refunds of one order, so that its row stays under DynamoDB's 400 KiB even while no event of any of them gets out.
 const MOST_REFUNDS: usize = 200;
 
-/// The merchant's number of an order (`out_trade_no`): 1 to 64 letters, digits and `_`, as Alipay takes them.
+/// The merchant's number of an order (`out_trade_no`): 1 to 64 letters, digits, `_` and `-`. Alipay's documents leave `-` out, and notices that it
+/// has sent have it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OrderNumber(String);
 
@@ -50,11 +51,11 @@ impl TryFrom<String> for OrderNumber {
         let fits = (1..=LONGEST_NUMBER).contains(&text.len())
             && text
                 .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
         if fits {
             Ok(Self(text))
         } else {
-            Err(NotANumber("1 to 64 letters, digits and _"))
+            Err(NotANumber("1 to 64 letters, digits, _ and -"))
         }
     }
 }

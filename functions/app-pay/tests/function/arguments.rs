@@ -90,7 +90,7 @@ async fn what_is_wrong_is_said_with_its_field_and_rule() {
                 "1 to 128 visible ASCII",
             ));
         }
-        for number in ["a-b", "a b", "订单", "a#b", "../x", &long(65)] {
+        for number in ["a.b", "a b", "订单", "a#b", "../x", &long(65)] {
             cases.push((
                 call,
                 json!({"out_trade_no": number}),

@@ -337,12 +337,12 @@ fn what_alipay_says_was_refunded_counts_and_not_what_was_asked_for() {
 
 #[test]
 fn numbers_are_what_alipay_takes() {
-    for text in ["a", "A_9", &"x".repeat(64)] {
+    for text in ["a", "A_9-b", &"x".repeat(64)] {
         assert!(OrderNumber::try_from(text.to_owned()).is_ok(), "{text}");
     }
     for text in [
         "",
-        "a-b",
+        "a.b",
         "a/b",
         "a#b",
         "订单",

@@ -41,7 +41,7 @@ async fn an_order_with_a_damaged_attribute_is_refused_by_the_attributes_name() {
         ("amount", text("100.00")),
         ("state", text("refunded")),
         ("product", text("")),
-        ("out_trade_no", text("a-b")),
+        ("out_trade_no", text("a b")),
         ("owner", number("1")),
         ("trade_no", number("1")),
         ("notices", text("notice-1")),
