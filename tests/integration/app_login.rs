@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use simulator::{AppOptions, CodeOptions, Fault, FaultKind, SimulatedUser};
 use tests::Stack;
 
-use crate::everything_logged::{Log, in_a_process_of_its_own};
+use crate::everything_logged::{in_a_process_of_its_own, log_of_everything};
 
 const AUTH_INFO: &str = "/openapi/alipay/app/getAuthInfo";
 const LOGIN: &str = "/openapi/alipay/app/login";
@@ -364,7 +364,7 @@ fn a_code_of_another_app_is_logged_and_no_code_target_or_token_is() {
 }
 
 async fn log_in_well_and_badly() {
-    let log = Log::of_everything();
+    let log = log_of_everything();
     let stack = Stack::start().await;
     let other_app = stack.simulator().add_app(AppOptions::default());
     let foreign = silent_code(&stack, &other_app.app_id);

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use simulator::{AppOptions, CodeOptions, Identifiers, SimulatedUser};
 use tests::Stack;
 
-use crate::everything_logged::{Log, in_a_process_of_its_own};
+use crate::everything_logged::{in_a_process_of_its_own, log_of_everything};
 
 const EXCHANGE: &str = "alipay.system.oauth.token";
 
@@ -211,7 +211,7 @@ fn without_need_key_alipays_tokens_are_in_no_answer_and_no_log() {
 }
 
 async fn log_in_without_need_key() {
-    let log = Log::of_everything();
+    let log = log_of_everything();
     let stack = Stack::start().await;
     let (_, answer) = stack.log_in(&stack.code()).await;
     let profile = stack

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use simulator::{CodeOptions, Fault, FaultKind, Scope, Trade};
 use tests::Stack;
 
-use crate::everything_logged::{Log, in_a_process_of_its_own};
+use crate::everything_logged::{in_a_process_of_its_own, log_of_everything};
 
 const TOKEN: &str = "alipay.open.auth.token.app";
 const TRADE_QUERY: &str = "alipay.trade.query";
@@ -440,7 +440,7 @@ fn no_merchants_code_or_token_is_in_any_line_of_the_log_however_much_is_logged()
 }
 
 async fn log_everything_of_a_merchant() {
-    let log = Log::of_everything();
+    let log = log_of_everything();
     let stack = Stack::start().await;
     add_trade(&stack);
     let callback = callback(&stack);

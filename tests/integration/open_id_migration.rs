@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use simulator::{CodeOptions, Fault, FaultKind, Identifiers};
 use tests::Stack;
 
-use crate::everything_logged::{Log, in_a_process_of_its_own};
+use crate::everything_logged::{in_a_process_of_its_own, log_of_everything};
 
 const ANNE: &str = "2088000000000011";
 const BERT: &str = "2088000000000012";
@@ -297,7 +297,7 @@ fn no_id_of_a_user_is_logged() {
         let stack = stack_with(Identifiers::UserIdOnly).await;
         uid(&stack, ANNE).await;
         switch(&stack, Identifiers::OpenIdOnly);
-        let log = Log::of_everything();
+        let log = log_of_everything();
         link(&stack, &json!({"userIds": [ANNE, NOBODY]})).await;
         // Finer levels, off where the functions are deployed, have the requests to the table.
         let text = log.text();

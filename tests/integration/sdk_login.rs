@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use simulator::{AppOptions, CodeOptions, Fault, FaultKind};
 use tests::{Stack, http_client};
 
-use crate::everything_logged::{Log, in_a_process_of_its_own};
+use crate::everything_logged::{in_a_process_of_its_own, log_of_everything};
 
 const EXCHANGE: &str = "alipay.system.oauth.token";
 const LOGIN: &str = "/api/v3/sdk/login/alipay";
@@ -300,7 +300,7 @@ async fn what_a_device_says_of_its_address_is_not_read() {
 fn nothing_that_opens_anything_is_logged() {
     in_a_process_of_its_own("sdk_login::nothing_that_opens_anything_is_logged", async {
         let stack = Stack::start().await;
-        let log = Log::of_everything();
+        let log = log_of_everything();
         let code = stack.code();
         let device = Sender::device("fingerprint-canary");
         let answer = device.log_in(&stack, &code).await;
@@ -323,7 +323,7 @@ fn a_refused_code_is_logged_with_alipays_reason_and_the_app() {
             let foreign = stack
                 .simulator()
                 .issue_code(&other.app_id, CodeOptions::default());
-            let log = Log::of_everything();
+            let log = log_of_everything();
             let device = Sender::device("phone");
             assert_eq!(device.log_in(&stack, &foreign).await.status, 400);
             let text = log.text();

@@ -8,7 +8,7 @@ use simulator::{
 };
 use tests::{OWNER, PlacedOrder, Reader, Stack};
 
-use crate::everything_logged::{Log, in_a_process_of_its_own};
+use crate::everything_logged::{in_a_process_of_its_own, log_of_everything, log_of_ours};
 
 const USER: &str = SimulatedUser::DEFAULT_USER_ID;
 const MERCHANT: &str = "2021000000000101";
@@ -72,7 +72,7 @@ fn no_token_is_in_a_log_an_answer_or_the_table_whatever_becomes_of_its_refresh()
 }
 
 async fn refresh_in_every_way() {
-    let log = Log::of_everything();
+    let log = log_of_everything();
     let stack = Stack::start().await;
     let (simulator, app_id) = (stack.simulator(), &stack.app().app_id);
     let mut answers = Vec::new();
@@ -160,7 +160,7 @@ fn no_order_string_no_token_of_a_message_and_no_buyer_is_in_a_log_whatever_becom
 }
 
 async fn pay_in_every_way() {
-    let log = Log::of_ours();
+    let log = log_of_ours();
     let stack = Stack::start().await;
     let (simulator, app_id) = (stack.simulator(), &stack.app().app_id);
     let notices = |order: &PlacedOrder| {

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use session::Session;
 use tests::{Stack, http_client};
 
-use crate::everything_logged::{Log, in_a_process_of_its_own};
+use crate::everything_logged::{in_a_process_of_its_own, log_of_everything};
 use crate::sdk_login::{Answer, Sender, claims};
 
 const TENANT_TOKEN: &str = "/api/v2/tenant/token";
@@ -786,7 +786,7 @@ fn a_refusal_is_logged_once_with_its_reason_and_its_client_and_without_the_token
             let device = Sender::device("phone");
             let body = json!({"session_token": token}).to_string();
             device.ask(&stack, "POST", LOGOUT, &body).await;
-            let log = Log::of_everything();
+            let log = log_of_everything();
             device.ask(&stack, "POST", REFRESH_ID_TOKEN, &body).await;
             let text = log.text();
             let refused: Vec<_> = text

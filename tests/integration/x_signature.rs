@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use serde_json::json;
 use tests::{Stack, encrypted_to};
 
-use crate::everything_logged::{Log, in_a_process_of_its_own};
+use crate::everything_logged::{in_a_process_of_its_own, log_of_everything};
 use crate::sdk_login::{Answer, Sender, claims};
 use crate::sessions::{LOGOUT, REFRESH_ID_TOKEN, no_session, session};
 
@@ -263,7 +263,7 @@ fn the_log_names_what_is_wrong_with_a_header_and_nothing_of_what_is_in_it() {
             text.timestamp -= 360_000;
             let old = text.encrypted(&stack).await;
             let form = encrypted(&stack, &token).await;
-            let log = Log::of_everything();
+            let log = log_of_everything();
             for (header, status, said) in [
                 (&*right, 200, "answered"),
                 (&right, 401, "the nonce in X-signature was used before"),

@@ -10,7 +10,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use values::{
-    BuyerId, BuyerOpenId, OutRequestNo, OutTradeNo, Owner, ResultCode, Subject, amount, result_code,
+    BuyerId, BuyerOpenId, OutRequestNo, OutTradeNo, Owner, ResultCode, Subject, amount, present,
+    result_code,
 };
 
 pub(crate) use values::Contents;
@@ -157,7 +158,7 @@ struct WrittenReport {
 #[derive(Deserialize)]
 struct WrittenKnown {
     out_trade_no: OutTradeNo,
-    #[serde(default, deserialize_with = "optional")]
+    #[serde(default, deserialize_with = "present")]
     owner: Option<Owner>,
 }
 

@@ -111,12 +111,19 @@ impl AppPay {
         let number = &wanted.refund.number;
         match self.find_refund(order, number, caller).await {
             Ok(asked) if asked.is_done => refunded(&asked.order, wanted, asked.reply.as_ref()),
-            Ok(_) => {
+            // A signed answer about the trade, without such a refund in it.
+            Ok(asked) if asked.reply.is_some() => {
                 let now = self.alipay.now().into();
                 let orders = self.payments.orders();
                 if let Err(error) = orders.give_up_refund(order, number, now).await {
                     tracing::warn!(%error, "a refused refund keeps its number");
                 }
+                Err(refused)
+            }
+            Ok(_) => {
+                tracing::warn!(
+                    "a refused refund keeps its number: Alipay says that there is no trade, though the order is paid"
+                );
                 Err(refused)
             }
             Err(error) => {
@@ -178,8 +185,15 @@ impl From<Failure> for NotRefunded {
     }
 }
 
+/// What was paid back under the number may be another amount, where that was not done by this call: then it is not this refund.
 fn refunded(order: &Order, wanted: &NewRefund, reply: Option<&Reply>) -> Result<Fields, Failure> {
     let number = wanted.refund.number.as_str();
+    let recorded = order.refunds.get(number).map(|refund| refund.amount);
+    if recorded != Some(wanted.amount) {
+        return Err(payment_failure(PaymentError::Differs {
+            field: "refund_amount",
+        }));
+    }
     let told = Told::new(order, reply)?;
     Ok(Fields::Told(told.about_refund(
         number,

@@ -34,12 +34,32 @@ fn is_telltale(text: &str) -> bool {
     TELLTALE.iter().any(|word| text.contains(word))
 }
 
+/// Whether a text that is no JSON gives a telltale name a value, as a form, an address or XML does.
+fn is_assigned(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    TELLTALE
+        .iter()
+        .flat_map(|word| text.match_indices(word))
+        .any(|(at, _)| {
+            let rest = &text[at..];
+            rest.trim_start_matches(|letter: char| {
+                letter.is_ascii_alphanumeric() || "_-\"".contains(letter)
+            })
+            .trim_start()
+            .starts_with(['=', ':', '>'])
+        })
+}
+
 /// A text stays as it was written, unless it is JSON that may name a secret (an escape can hide a name). What looks like JSON and is
 /// none cannot be told apart, and is withheld.
 fn told_text(text: &str, levels: usize) -> String {
     let is_harmless = !is_telltale(text) && !text.contains('\\');
-    if is_harmless || !text.trim_start().starts_with(['{', '[', '"']) {
+    if is_harmless {
         return text.to_owned();
+    }
+    if !text.trim_start().starts_with(['{', '[', '"']) {
+        let told = if is_assigned(text) { WITHHELD } else { text };
+        return told.to_owned();
     }
     serde_json::from_str::<&RawValue>(text)
         .and_then(|json| told_json(json, levels))
@@ -119,6 +139,18 @@ mod tests {
                 r#"{"to\u006ben":"canary"}"#,
                 r#"{"token":"…"}"#,
             ),
+            ("biz_content", "user=1&app_auth_token=canary", "…"),
+            (
+                "biz_content",
+                "<a><app_auth_token>canary</app_auth_token></a>",
+                "…",
+            ),
+            ("biz_content", "\u{feff}{\"Token\" : \"canary\"}", "…"),
+            (
+                "biz_content",
+                r#"{"url":"https://a.example/?code=canary"}"#,
+                r#"{"url":"…"}"#,
+            ),
             (
                 "biz_content",
                 r#"{"a":{"token":"canary"},"a":1}"#,
@@ -136,6 +168,7 @@ mod tests {
             "plain",
             "",
             "the code of conduct",
+            "a token of thanks = 1",
             "[new] shop",
             r#"{"total":0.10, "n":123456789012345678901234567890}"#,
             "{",

@@ -96,10 +96,12 @@ impl UnverifiedNotice {
             return Err(NoticeError::CertificateOutOfDate);
         };
         let kind = self.kind();
-        if !self.is_signed(kind, app, key, sign) {
-            return Err(NoticeError::WrongSignature);
-        }
+        let rule =
+            (self.rule_signed_by(kind, app, key, sign)).ok_or(NoticeError::WrongSignature)?;
         self.check_app(app)?;
+        if kind == Kind::Message && self.is_cut_out_of_a_trade_notice(rule) {
+            return Err(NoticeError::NotPlain("notify_type"));
+        }
         match kind {
             Kind::Trade => TradeNotice::new(self.fields.clone()).map(Notice::Trade),
             Kind::Message => MessageNotice::new(self.fields.clone()).map(Notice::Message),
@@ -118,7 +120,13 @@ impl UnverifiedNotice {
     }
 
     /// A message may be signed by either rule; the one that leaves `sign_type` in is the one seen.
-    fn is_signed(&self, kind: Kind, app: &App, key: &VerifyingKey, sign: &str) -> bool {
+    fn rule_signed_by(
+        &self,
+        kind: Kind,
+        app: &App,
+        key: &VerifyingKey,
+        sign: &str,
+    ) -> Option<NoticeRule> {
         let rules: &[NoticeRule] = match kind {
             Kind::Trade => &[NoticeRule::WithoutSignType],
             Kind::Message => &[NoticeRule::WithSignType, NoticeRule::WithoutSignType],
@@ -130,11 +138,23 @@ impl UnverifiedNotice {
         let readings = rules
             .iter()
             .flat_map(|rule| empty_values.iter().map(move |empty| (*rule, *empty)));
-        readings.into_iter().any(|(rule, empty)| {
-            let text = notice_text(self.fields.pairs(), rule, empty);
+        let mut readings = readings.into_iter();
+        let reading = readings.find(|(rule, empty)| {
+            let text = notice_text(self.fields.pairs(), *rule, *empty);
             (self.charset.encode(&text))
                 .is_ok_and(|bytes| key.verify(app.sign_type, &bytes, sign).is_ok())
-        })
+        });
+        reading.map(|(rule, _)| rule)
+    }
+
+    /// Whether the signed text is that of a notice of a trade, cut into other fields inside a text of the merchant's or the buyer's: a
+    /// message is told to others, and Alipay cannot be asked about it. A message of that `notify_type` is one by its own rule only.
+    fn is_cut_out_of_a_trade_notice(&self, rule: NoticeRule) -> bool {
+        let is_named = self.fields.get("notify_type") == Some(TRADE_NOTICE);
+        let is_told = notice_text(self.fields.pairs(), rule, EmptyValues::Kept)
+            .split('&')
+            .any(|pair| pair.strip_prefix("notify_type=") == Some(TRADE_NOTICE));
+        is_told && !(is_named && rule == NoticeRule::WithSignType)
     }
 
     /// Alipay signs with one key for many apps, so its signature alone does not say for whom.

@@ -20,6 +20,8 @@ mod telemetry;
 mod typed_json;
 
 pub mod checked;
+#[cfg(any(test, feature = "kept-log"))]
+pub mod kept_log;
 
 pub use alipay::{Alipay, SelectedApp};
 pub use apps::{AppSettings, Apps, AppsError};

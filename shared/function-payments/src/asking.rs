@@ -138,8 +138,12 @@ impl Payments {
         }
         .call()?;
         let reply = match answered(alipay, app, &call, deadline).await? {
-            Some(reply) => reply,
-            None => return self.no_trade(alipay, order, notice_id, deadline).await,
+            Answer::Trade(reply) => reply,
+            // An error that nobody signed says no, and is no reason to end an order.
+            Answer::NoTrade { is_signed: false } => return Ok(not_there(order)),
+            Answer::NoTrade { is_signed: true } => {
+                return self.no_trade(alipay, order, notice_id, deadline).await;
+            }
         };
         let Found {
             standing,
@@ -169,12 +173,7 @@ impl Payments {
         let can_come =
             order.trade_no.is_some() || WallTime::from(now) < order.time_expire.plus(EXPIRY_MARGIN);
         if can_come {
-            return Ok(Asked {
-                standing: Standing::NotThere,
-                was_paid: false,
-                order: order.clone(),
-                reply: None,
-            });
+            return Ok(not_there(order));
         }
         let closed = Finding::Closed { trade_no: None };
         let order = self
@@ -206,7 +205,10 @@ impl Payments {
             out_request_no: refund.as_str(),
         }
         .call()?;
-        let reply = answered(alipay, app, &call, deadline).await?;
+        let reply = match answered(alipay, app, &call, deadline).await? {
+            Answer::Trade(reply) => Some(reply),
+            Answer::NoTrade { .. } => None,
+        };
         let finding = match &reply {
             Some(reply) => found_refund(&reply.parse()?, order, refund)?,
             None => None,
@@ -227,19 +229,38 @@ impl Payments {
     }
 }
 
-/// `None` where there is no such trade.
+fn not_there(order: &Order) -> Asked {
+    Asked {
+        standing: Standing::NotThere,
+        was_paid: false,
+        order: order.clone(),
+        reply: None,
+    }
+}
+
+/// What Alipay answers to a question about a trade.
+enum Answer {
+    Trade(Reply),
+    /// There is none. Errors may come unsigned.
+    NoTrade {
+        is_signed: bool,
+    },
+}
+
 async fn answered(
     alipay: &Alipay,
     app: &SelectedApp,
     call: &Call,
     deadline: Deadline,
-) -> Result<Option<Reply>, GatewayError> {
+) -> Result<Answer, GatewayError> {
     match alipay.call(app, call, deadline).await {
-        Ok(reply) => Ok(Some(reply)),
+        Ok(reply) => Ok(Answer::Trade(reply)),
         Err(GatewayError::Refused(refusal))
             if refusal.sub_code.as_deref() == Some("ACQ.TRADE_NOT_EXIST") =>
         {
-            Ok(None)
+            Ok(Answer::NoTrade {
+                is_signed: refusal.verified,
+            })
         }
         Err(error) => Err(error),
     }
@@ -325,6 +346,10 @@ fn found_refund(
     if !found.is_done() {
         return Ok(None);
     }
+    // A genuine answer to another question must not pass for this one's.
+    if found.out_trade_no.is_none() || found.out_request_no.is_none() {
+        return Err(contradiction("out_request_no"));
+    }
     let amount = found
         .refund_amount
         .as_deref()
@@ -339,4 +364,75 @@ fn found_refund(
 
 fn contradiction(field: &'static str) -> AskError {
     AskError::Contradiction { field }
+}
+
+#[cfg(test)]
+mod tests {
+    use payments::{OrderNumber, OrderState, Product};
+
+    use super::*;
+
+    fn order() -> Order {
+        Order {
+            app_id: "2021".to_owned(),
+            out_trade_no: OrderNumber::try_from("T1".to_owned()).unwrap(),
+            amount: "12.50".parse().unwrap(),
+            owner: "user-1".to_owned(),
+            product: Product::App,
+            subject: "tea".to_owned(),
+            seller_id: "2088000000000999".to_owned(),
+            time_expire: WallTime::from_secs(1),
+            expected_buyer: Buyer::default(),
+            state: OrderState::Paid,
+            trade_no: Some("2026".to_owned()),
+            payer: Buyer::default(),
+            refunds: Default::default(),
+            notices: Default::default(),
+            version: 2,
+        }
+    }
+
+    fn answer(members: &str) -> FoundRefund {
+        serde_json::from_str(members).unwrap()
+    }
+
+    #[test]
+    fn a_refund_counts_only_by_an_answer_that_names_it() {
+        let asked = RefundNumber::try_from("R1".to_owned()).unwrap();
+        for (members, differs) in [
+            (r#""out_trade_no":"T1","out_request_no":"R1","#, None),
+            (r#""out_trade_no":"T1","#, Some("out_request_no")),
+            (r#""out_request_no":"R1","#, Some("out_request_no")),
+            (
+                r#""out_trade_no":"T2","out_request_no":"R1","#,
+                Some("out_trade_no"),
+            ),
+            (
+                r#""out_trade_no":"T1","out_request_no":"R2","#,
+                Some("out_request_no"),
+            ),
+            (
+                r#""trade_no":"2027","out_trade_no":"T1","out_request_no":"R1","#,
+                Some("trade_no"),
+            ),
+        ] {
+            let said =
+                format!(r#"{{{members}"refund_status":"REFUND_SUCCESS","refund_amount":"2.50"}}"#);
+            match (found_refund(&answer(&said), &order(), &asked), differs) {
+                (Ok(Some(Finding::Refunded { amount, .. })), None) => {
+                    assert_eq!(amount.fen(), 250);
+                }
+                (Err(AskError::Contradiction { field }), Some(expected)) => {
+                    assert_eq!(field, expected, "{members}");
+                }
+                (other, _) => panic!("{members} {other:?}"),
+            }
+        }
+        // Of a refund that is not known Alipay says nothing.
+        assert!(
+            found_refund(&answer("{}"), &order(), &asked)
+                .unwrap()
+                .is_none()
+        );
+    }
 }

@@ -18,6 +18,9 @@ const LONGEST_ID: usize = 128;
 /// Most refunds of one order, so that its row stays under DynamoDB's 400 KiB even while no event of any of them gets out.
 const MOST_REFUNDS: usize = 200;
 
+/// Most of them that were asked for and not answered, so that refunds which Alipay tells of always find room.
+const MOST_UNANSWERED: usize = 50;
+
 /// The merchant's number of an order (`out_trade_no`): 1 to 64 letters, digits, `_` and `-`. Alipay's documents leave `-` out, and notices that it
 /// has sent have it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -439,6 +442,13 @@ impl Order {
         if self.refunded_fen() + amount.fen() > self.amount.fen() {
             return Err(PaymentError::NotNow {
                 state: "was not paid as much as would be refunded in all",
+            });
+        }
+        let unanswered = self.refunds.values().filter(|refund| !refund.is_done);
+        if unanswered.count() >= MOST_UNANSWERED {
+            return Err(PaymentError::TooLarge {
+                field: "refunds",
+                limit: MOST_UNANSWERED,
             });
         }
         let mut order = self.clone();

@@ -3,9 +3,13 @@
 mod definition;
 mod dynamo;
 mod error;
+#[cfg(any(test, feature = "movable-clock"))]
+mod movable_clock;
 mod wall_time;
 
 pub use definition::{created, definition, enable_time_to_live, key, wait_until_active};
 pub use dynamo::{Item, blob, failed, not_built, number, text};
 pub use error::TableError;
+#[cfg(any(test, feature = "movable-clock"))]
+pub use movable_clock::MovableClock;
 pub use wall_time::{Clock, SystemClock, WallTime};

@@ -17,7 +17,7 @@ const LONGEST_SUBJECT: usize = 256;
 const MOST_CONTENTS: usize = 16 * 1024;
 
 /// Members of the contents that the order decides, or that name the same thing otherwise.
-const RESERVED: [&str; 14] = [
+const RESERVED: [&str; 16] = [
     "app_id",
     "buyer_id",
     "buyer_logon_id",
@@ -27,11 +27,13 @@ const RESERVED: [&str; 14] = [
     "out_trade_no",
     "product_code",
     "seller_id",
+    "settle_currency",
     "subject",
     "time_expire",
     "timeout_express",
     "total_amount",
     "trade_no",
+    "trans_currency",
 ];
 
 /// The merchant's number of an order.
@@ -81,6 +83,14 @@ impl TryFrom<String> for Owner {
             Err(rule("must be 1 to 128 visible ASCII characters"))
         }
     }
+}
+
+/// Reads an owner that may be left out. An empty one and `null` are refused, unlike those of other arguments: whoever names the owner
+/// wants only his orders, and would get everybody's.
+pub(crate) fn present<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Owner>, D::Error> {
+    Owner::deserialize(deserializer).map(Some)
 }
 
 /// What the buyer reads. Alipay takes no `/`, `=` and `&` in it.

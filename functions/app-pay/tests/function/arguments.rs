@@ -143,6 +143,8 @@ async fn what_is_wrong_is_said_with_its_field_and_rule() {
             "op_app_id",
             "notify_url",
             "trade_no",
+            "trans_currency",
+            "settle_currency",
             "Total_Amount",
         ] {
             let contents = json!({"biz_content": {name: "x"}});
@@ -197,6 +199,9 @@ async fn what_is_wrong_is_said_with_its_field_and_rule() {
             "must be a string",
         ));
         cases.push((call, json!({"owner": "a b"}), "owner", "visible ASCII"));
+        // A caller whose session names nobody must not get everybody's order.
+        cases.push((call, json!({"owner": ""}), "owner", "visible ASCII"));
+        cases.push((call, json!({"owner": null}), "owner", "must be a string"));
     }
     for call in ["trade.refund", "refund.query"] {
         for number in [String::new(), long(65), "a b".to_owned(), "退".to_owned()] {

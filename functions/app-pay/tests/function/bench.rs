@@ -1,10 +1,8 @@
 //! A table and a bus of its own for each test, apps at the simulated gateway, and a clock that can be moved on.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use alipay_gateway::{Clock, Deadline, Gateway};
+use alipay_gateway::{Deadline, Gateway};
 use app_pay::AppPay;
 use embedded_dynamodb::{EmbeddedDynamoDb, Proxy, client_at};
 use embedded_event_bus::EmbeddedEventBus;
@@ -12,6 +10,7 @@ use function_kit::{Alipay, Apps, Handler, Invocation, Service};
 use function_payments::{NotifyUrl, Order, OrderNumber, Payments, Publisher};
 use serde_json::{Value, json};
 use simulator::{AppOptions, Fault, FaultKind, SimulatedApp, Simulator};
+use table_rows::MovableClock;
 
 pub const TABLE: &str = "orders";
 pub const BUS: &str = "events";
@@ -22,21 +21,6 @@ pub const OWNER: &str = "ec8674a41a7d4ea991e92f0305946374";
 pub const BUYER: &str = "2088000000000001";
 /// As long as the function may run.
 const TIMEOUT: Duration = Duration::from_secs(15);
-
-/// The wall clock, which a test may move on.
-#[derive(Clone, Default)]
-struct MovableClock(Arc<AtomicU64>);
-
-impl MovableClock {
-    fn now(&self) -> SystemTime {
-        SystemTime::now() + Duration::from_millis(self.0.load(Ordering::SeqCst))
-    }
-
-    fn clock(&self) -> Clock {
-        let clock = self.clone();
-        Arc::new(move || clock.now())
-    }
-}
 
 pub struct Bench {
     pub simulator: Simulator,
@@ -108,8 +92,7 @@ impl Bench {
     }
 
     pub fn move_on(&self, by: Duration) {
-        let millis = u64::try_from(by.as_millis()).unwrap();
-        self.clock.0.fetch_add(millis, Ordering::SeqCst);
+        self.clock.advance(by);
         self.simulator.advance_clock(by);
     }
 

@@ -198,6 +198,21 @@ async fn a_refusal_of_a_refund_that_was_made_does_not_hide_it() {
 }
 
 #[tokio::test]
+async fn a_refund_of_another_amount_under_the_number_is_not_told_as_this_one() {
+    let bench = Bench::new().await;
+    bench.paid("T1").await;
+    // In Alipay's console; its notice is on the way still.
+    bench
+        .simulator
+        .refund_trade(&bench.app.app_id, "T1", "2.50", "R1");
+    let answer = bench.invoke("trade.refund", refund("R1", "8.00")).await;
+    assert_eq!(error(&answer).0, "conflict", "{answer}");
+    assert!(error(&answer).1.starts_with("out_request_no: "));
+    assert_eq!(bench.order("T1").await.refunded_fen(), 250);
+    assert_eq!(at_alipay(&bench), [("R1".to_owned(), "2.50".to_owned())]);
+}
+
+#[tokio::test]
 async fn where_it_is_not_known_whether_a_refund_was_made_its_number_is_kept() {
     let bench = Bench::new().await;
     bench.paid("T1").await;
@@ -207,6 +222,19 @@ async fn where_it_is_not_known_whether_a_refund_was_made_its_number_is_kept() {
         REFUND,
     );
     bench.inject(FaultKind::BadSignature, REFUND_QUERY);
+    let refused = bench.invoke("trade.refund", refund("R1", "2.50")).await;
+    assert_eq!(refused["code"], "ACQ.SELLER_BALANCE_NOT_ENOUGH");
+    let other = bench.invoke("trade.refund", refund("R1", "3.00")).await;
+    assert_eq!(error(&other).0, "conflict");
+    // Refused, and what is said then is no answer about a refund, nor signed.
+    bench.inject(
+        FaultKind::refusal("40004", "ACQ.SELLER_BALANCE_NOT_ENOUGH"),
+        REFUND,
+    );
+    bench.inject(
+        FaultKind::refusal("40004", "ACQ.TRADE_NOT_EXIST"),
+        REFUND_QUERY,
+    );
     let refused = bench.invoke("trade.refund", refund("R1", "2.50")).await;
     assert_eq!(refused["code"], "ACQ.SELLER_BALANCE_NOT_ENOUGH");
     let other = bench.invoke("trade.refund", refund("R1", "3.00")).await;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, SystemTime};
 
-use alipay_gateway::{Clock, Deadline, Gateway};
+use alipay_gateway::{Deadline, Gateway};
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::rsa::{KeyPair, KeySize};
 use base64::Engine;
@@ -17,6 +17,7 @@ use function_tokens::{DueShards, Keyring, TokenKeys, Tokens};
 use h5_oauth::H5Oauth;
 use serde_json::{Value, json};
 use simulator::{AppOptions, CodeOptions, SimulatedApp, Simulator};
+use table_rows::MovableClock;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use url::{Url, form_urlencoded};
@@ -32,32 +33,13 @@ pub const EXCHANGE: &str = "alipay.system.oauth.token";
 const TOKEN_TABLE: &str = "tokens";
 const IDENTITY_TABLE: &str = "identity";
 
-/// The wall clock, which a test may move on. The gateway has the real one, by which its timestamps are judged.
-#[derive(Clone, Default)]
-pub struct MovableClock(Arc<AtomicU64>);
-
-impl MovableClock {
-    pub fn advance(&self, by: Duration) {
-        let millis = u64::try_from(by.as_millis()).unwrap();
-        self.0.fetch_add(millis, Ordering::SeqCst);
-    }
-
-    pub fn now(&self) -> SystemTime {
-        SystemTime::now() + Duration::from_millis(self.0.load(Ordering::SeqCst))
-    }
-
-    fn clock(&self) -> Clock {
-        let clock = self.clone();
-        Arc::new(move || clock.now())
-    }
-}
-
 pub struct Bench {
     pub simulator: Simulator,
     /// Of the clients [`CLIENT`] and `other-shop`.
     pub app: SimulatedApp,
     /// The second configured app, of the client `tea`.
     pub other_app: SimulatedApp,
+    /// The function's. The gateway has the real one, by which its timestamps are judged.
     pub clock: MovableClock,
     pub logins: Logins,
     pub tokens: Tokens,

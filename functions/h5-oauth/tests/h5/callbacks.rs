@@ -7,7 +7,7 @@ use serde_json::json;
 use simulator::{Fault, FaultKind};
 
 use crate::bench::{Answer, Bench, Browser, EXCHANGE, PAGE, callback};
-use crate::secrets::Log;
+use crate::secrets::kept_log;
 
 const TEN_MINUTES: Duration = Duration::from_secs(600);
 
@@ -242,7 +242,7 @@ async fn a_failure_of_alipays_is_a_page_that_asks_to_log_in_again() {
 
 #[tokio::test]
 async fn a_code_of_another_app_looks_like_a_used_one_and_is_logged() {
-    let log = Log::kept();
+    let log = kept_log();
     let bench = Bench::new().await;
     let mut browser = Browser::default();
     let unknown = callback(&bench.app.app_id, "code", "unknown");

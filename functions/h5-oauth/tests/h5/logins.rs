@@ -11,7 +11,7 @@ use crate::bench::{Bench, Browser, CLIENT, PAGE, RETURN_TO, USER, way_back};
 
 /// The claims of an id_token for this client, verified.
 fn claims(bench: &Bench, token: &str, client: &str) -> SignedInClaims {
-    let now = bench.clock.now().into();
+    let now = bench.clock.wall_time();
     let issuer = bench.logins.issuer();
     issuer.verify_id_token(token, &[client], now).unwrap()
 }
@@ -57,7 +57,7 @@ async fn a_login_ends_on_the_page_that_began_with_a_ticket_that_says_who_it_is()
         (USER, &bench.app.app_id)
     );
     let expired = answer["tokenExpired"].as_u64().unwrap();
-    let now = function_logins::WallTime::from(bench.clock.now()).as_millis();
+    let now = bench.clock.wall_time().as_millis();
     assert!((7_190_000..=7_200_000).contains(&(expired - now)));
 }
 

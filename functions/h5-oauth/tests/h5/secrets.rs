@@ -1,56 +1,20 @@
 //! What the log and the tables do not hold.
 
-use std::io::Write;
-use std::sync::{Arc, Mutex};
-
+use function_kit::kept_log::KeptLog;
 use serde_json::json;
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::bench::{Bench, Browser};
 
-/// All that is logged on this thread, down to the finest level, from its making on.
-pub struct Log {
-    text: Text,
-    _listening: tracing::subscriber::DefaultGuard,
-}
-
-#[derive(Clone, Default)]
-struct Text(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Text {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Log {
-    pub fn kept() -> Self {
-        let text = Text::default();
-        let writer = text.clone();
-        let listening = tracing_subscriber::fmt()
-            .with_writer(move || writer.clone())
-            .with_env_filter(EnvFilter::new("info,h5_oauth=trace,function_logins=trace,function_kit=trace,identity=trace,token_store=trace"))
-            .set_default();
-        Self {
-            text,
-            _listening: listening,
-        }
-    }
-
-    pub fn text(&self) -> String {
-        String::from_utf8(self.text.0.lock().unwrap().clone()).unwrap()
-    }
+/// All that is logged on this thread from now on, of ours down to the finest level.
+pub fn kept_log() -> KeptLog {
+    KeptLog::of(
+        "info,h5_oauth=trace,function_logins=trace,function_kit=trace,identity=trace,token_store=trace",
+    )
 }
 
 #[tokio::test]
 async fn no_code_state_cookie_ticket_or_token_is_in_the_log() {
-    let log = Log::kept();
+    let log = kept_log();
     let bench = Bench::new().await;
     let mut secrets = Vec::new();
     // One that comes to its end, and one that is refused at each step.

@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
-use alipay_gateway::{Clock, Deadline, Gateway};
+use alipay_gateway::{Deadline, Gateway};
 use embedded_dynamodb::{EmbeddedDynamoDb, Proxy, client_at};
 use embedded_event_bus::{EmbeddedEventBus, PublishedEvent, client};
 use function_kit::{Alipay, Apps, Handler, HttpService, Invocation};
@@ -16,7 +15,7 @@ use function_payments::{
 use pay_notify::PayNotify;
 use serde_json::{Value, json};
 use simulator::{AppOptions, NoticeOptions, SimulatedApp, Simulator, Trade};
-use table_rows::WallTime;
+use table_rows::MovableClock;
 
 pub const TABLE: &str = "orders";
 pub const BUS: &str = "shop";
@@ -33,31 +32,12 @@ pub const REFUSED: (u64, &str) = (400, "fail");
 pub const NOTHING: (usize, usize, usize) = (0, 0, 0);
 pub const LATER: (u64, &str) = (503, "fail");
 
-/// The wall clock, which a test may move on. The gateway has the real one, by which its timestamps are judged.
-#[derive(Clone, Default)]
-pub struct MovableClock(Arc<AtomicU64>);
-
-impl MovableClock {
-    pub fn advance(&self, by: Duration) {
-        let millis = u64::try_from(by.as_millis()).unwrap();
-        self.0.fetch_add(millis, Ordering::SeqCst);
-    }
-
-    pub fn now(&self) -> SystemTime {
-        SystemTime::now() + Duration::from_millis(self.0.load(Ordering::SeqCst))
-    }
-
-    pub fn clock(&self) -> Clock {
-        let clock = self.clone();
-        Arc::new(move || clock.now())
-    }
-}
-
 pub struct Bench {
     pub simulator: Simulator,
     pub app: SimulatedApp,
     /// The second configured app.
     pub other_app: SimulatedApp,
+    /// The function's. The gateway has the real one, by which its timestamps are judged.
     pub clock: MovableClock,
     pub dynamodb: EmbeddedDynamoDb,
     pub bus: EmbeddedEventBus,
@@ -185,7 +165,7 @@ impl Bench {
     }
 
     pub async fn placed(&self, request: OrderRequest) -> Order {
-        let now = WallTime::from(self.clock.now());
+        let now = self.clock.wall_time();
         self.payments.orders().place(&request, now).await.unwrap()
     }
 

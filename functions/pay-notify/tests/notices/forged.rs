@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use simulator::{AppOptions, NoticeForgery, NoticeOptions, SignedText, Simulator};
 
 use crate::bench::{Bench, NOTHING, ORDER, REFUSED, SUCCESS, Setting, TRADE_NO, event, is, owned};
-use crate::logs::Log;
+use crate::logs::kept_log;
 
 fn forged(forgery: NoticeForgery) -> NoticeOptions {
     NoticeOptions {
@@ -25,7 +25,7 @@ fn with(notice: &str, from: &str, to: &str) -> String {
 
 #[tokio::test]
 async fn what_alipay_did_not_sign_for_the_app_is_refused_before_anything_is_read() {
-    let log = Log::kept();
+    let log = kept_log();
     let bench = Bench::with_paid_order("0.01").await;
     let changed = |fields| bench.notice_with(&forged(NoticeForgery::ChangedFields(owned(fields))));
     let genuine = bench.notice();
@@ -184,7 +184,7 @@ async fn what_the_kit_refuses_is_a_fail_too() {
 
 #[tokio::test]
 async fn the_signed_parameters_of_a_return_page_are_no_notice() {
-    let log = Log::kept();
+    let log = kept_log();
     let bench = Bench::with_paid_order("0.01").await;
     let returned = |more: &[(&str, &str)]| {
         let mut fields = vec![

@@ -4,7 +4,7 @@ use serde_json::json;
 use simulator::{NoticeForgery, NoticeOptions, SignedText};
 
 use crate::bench::{Bench, REFUSED, SUCCESS, is};
-use crate::logs::Log;
+use crate::logs::kept_log;
 
 const TOKEN: &str = "202611BBcanarytoken0123456789abcdefX55";
 
@@ -30,7 +30,7 @@ fn authorization(bench: &Bench, options: &NoticeOptions) -> String {
 
 #[tokio::test]
 async fn a_message_is_told_once_without_the_tokens_in_it() {
-    let log = Log::kept();
+    let log = kept_log();
     let bench = Bench::new().await;
     let message = authorization(&bench, &NoticeOptions::default());
     for _ in 0..3 {
@@ -106,6 +106,58 @@ async fn a_message_is_signed_by_either_rule_and_by_alipay() {
     );
     assert!(bench.bus.events().is_empty());
     assert!(bench.table.take_operations().is_empty());
+}
+
+/// The signed text of a notice, cut into other fields inside a text of the buyer's.
+#[tokio::test]
+async fn a_notice_of_a_trade_cannot_be_cut_into_a_message() {
+    let bench = Bench::with_paid_order("0.01").await;
+    for (kind, sign_type) in [
+        ("msg_method=alipay.open.forged", ""),
+        ("method=alipay.open.forged&notify_type=forged", ""),
+        ("msg_method=alipay.open.forged", "&sign_type=RSA2"),
+    ] {
+        let inner = format!("{kind}&notify_id=forged{sign_type}&zz=1");
+        let inner = inner.replace(
+            "&notify_type=forged&notify_id=forged",
+            "&notify_id=forged&notify_type=forged",
+        );
+        let genuine = bench.notice_saying(&[("body", &format!("x&{inner}"))]);
+        let fields: Vec<(String, String)> = url::form_urlencoded::parse(genuine.as_bytes())
+            .into_owned()
+            .collect();
+        let value = |name: &str| {
+            fields
+                .iter()
+                .find(|(known, _)| known == name)
+                .unwrap()
+                .1
+                .clone()
+        };
+        let mut signed: Vec<_> = fields
+            .iter()
+            .filter(|(name, _)| name != "sign" && name != "sign_type")
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        signed.sort();
+        let text = signed.join("&");
+        let (head, rest) = text.split_once("&zz=").unwrap();
+        let mut cut: Vec<(&str, &str)> = head
+            .split('&')
+            .map(|pair| pair.split_once('=').unwrap())
+            .collect();
+        cut.push(("zz", rest));
+        let sign = value("sign");
+        cut.push(("sign", &sign));
+        if sign_type.is_empty() {
+            cut.push(("sign_type", "RSA2"));
+        }
+        let body = url::form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(cut)
+            .finish();
+        assert_eq!(bench.post(&body).await, is(REFUSED), "{body}");
+    }
+    assert!(bench.bus.events().is_empty());
 }
 
 #[tokio::test]

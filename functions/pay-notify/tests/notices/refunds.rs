@@ -4,7 +4,7 @@ use function_payments::OrderState;
 use simulator::{NoticeOptions, Refund, Trade};
 
 use crate::bench::{Bench, ORDER, QUERY, REFUND_QUERY, REFUSED, SUCCESS, is};
-use crate::logs::Log;
+use crate::logs::kept_log;
 
 fn refund(bench: &Bench, amount: &str, out_request_no: &str) {
     bench
@@ -37,7 +37,7 @@ async fn a_refund_is_recorded_and_pays_nothing() {
 
 #[tokio::test]
 async fn each_refund_is_told_once_and_a_full_one_leaves_the_order_paid() {
-    let log = Log::kept();
+    let log = kept_log();
     let bench = Bench::with_paid_order("1.00").await;
     assert_eq!(bench.post(&bench.notice()).await, is(SUCCESS));
     refund(&bench, "0.30", "RF1");
@@ -85,7 +85,7 @@ async fn a_refund_without_a_number_has_its_orders() {
 
 #[tokio::test]
 async fn a_refund_that_alipay_does_not_know_is_not_recorded() {
-    let log = Log::kept();
+    let log = kept_log();
     let bench = Bench::with_paid_order("1.00").await;
     for fields in [
         &[("out_biz_no", "RF9"), ("refund_fee", "1.00")][..],

@@ -8,11 +8,11 @@ use serde_json::json;
 use simulator::{NoticeOptions, SignedText};
 
 use crate::bench::{Bench, NOTHING, ORDER, QUERY, REFUSED, SUCCESS, TRADE_NO, event, is, number};
-use crate::logs::Log;
+use crate::logs::kept_log;
 
 #[tokio::test]
 async fn a_payment_is_asked_about_recorded_and_told() {
-    let log = Log::kept();
+    let log = kept_log();
     let bench = Bench::with_paid_order("12.50").await;
     assert_eq!(bench.post(&bench.notice()).await, is(SUCCESS));
     assert_eq!(bench.simulator.received_count(QUERY), 1);
@@ -125,7 +125,7 @@ async fn an_order_that_was_closed_is_told_once_and_paid_if_money_comes_after_all
 
 #[tokio::test]
 async fn a_status_that_is_no_payment_changes_nothing() {
-    let log = Log::kept();
+    let log = kept_log();
     let bench = Bench::with_paid_order("0.01").await;
     bench.table.take_operations();
     for (status, subject) in [
@@ -151,7 +151,7 @@ async fn a_status_that_is_no_payment_changes_nothing() {
 
 #[tokio::test]
 async fn what_a_notice_says_is_only_a_reason_to_ask() {
-    let log = Log::kept();
+    let log = kept_log();
     for (status_at_alipay, says) in [
         ("WAIT_BUYER_PAY", "TRADE_SUCCESS"),
         ("WAIT_BUYER_PAY", "TRADE_FINISHED"),
@@ -194,7 +194,7 @@ async fn what_a_notice_says_is_only_a_reason_to_ask() {
 
 #[tokio::test]
 async fn a_genuine_notice_that_does_not_fit_is_an_alarm() {
-    let log = Log::kept();
+    let log = kept_log();
     let bench = Bench::with_paid_order("0.01").await;
     let other = &bench.other_app.app_id;
     for (field, says) in [

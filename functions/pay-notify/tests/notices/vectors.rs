@@ -16,7 +16,7 @@ use simulator::{AppOptions, Refund, Trade};
 use url::form_urlencoded;
 
 use crate::bench::{Bench, LATER, NOTHING, REFUSED, SUCCESS, Setting, is, number};
-use crate::logs::Log;
+use crate::logs::kept_log;
 
 #[derive(Deserialize)]
 struct Attacks {
@@ -144,7 +144,7 @@ async fn notices_that_alipay_has_really_sent_are_genuine() {
     let Some(real) = outside::<Real>("alipay-real-signatures/node-sdk-vectors.json") else {
         return;
     };
-    let log = Log::kept();
+    let log = kept_log();
     let keys = texts_in(&real.keys);
     let mut genuine = 0;
     for notice in &real.notify {

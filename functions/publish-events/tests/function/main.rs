@@ -6,20 +6,17 @@
     reason = "a test ends where what it needs is missing"
 )]
 
-use std::io::Write;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use alipay_gateway::Deadline;
 use embedded_dynamodb::{EmbeddedDynamoDb, Fault, Proxy, client_at};
 use embedded_event_bus::{EmbeddedEventBus, client};
+use function_kit::kept_log::KeptLog;
 use function_kit::{Handler, Invocation};
 use function_payments::{Buyer, Finding, OrderNumber, OrderRequest, Payments, Product, Publisher};
 use publish_events::PublishEvents;
 use serde_json::{Value, json};
-use table_rows::WallTime;
-use tracing_subscriber::util::SubscriberInitExt;
+use table_rows::{MovableClock, WallTime};
 
 const TABLE: &str = "orders";
 const SCHEDULED: &str =
@@ -30,8 +27,8 @@ struct Bench {
     table: Proxy,
     bus: EmbeddedEventBus,
     payments: Payments,
-    /// Milliseconds that the function's clock is ahead.
-    ahead: Arc<AtomicU64>,
+    /// The function's.
+    clock: MovableClock,
     function: PublishEvents,
 }
 
@@ -45,23 +42,19 @@ impl Bench {
         let bus = EmbeddedEventBus::start().await.unwrap();
         let publisher = Publisher::new(client(&bus.endpoint()), "shop");
         let payments = Payments::new(client_at(table.address), TABLE, publisher);
-        let ahead = Arc::new(AtomicU64::new(0));
-        let clock = {
-            let ahead = Arc::clone(&ahead);
-            move || SystemTime::now() + Duration::from_millis(ahead.load(Ordering::SeqCst))
-        };
+        let clock = MovableClock::default();
         Self {
-            function: PublishEvents::with_clock(payments.clone(), Arc::new(clock)),
+            function: PublishEvents::with_clock(payments.clone(), clock.clock()),
             _dynamodb: dynamodb,
             table,
             bus,
             payments,
-            ahead,
+            clock,
         }
     }
 
     fn advance(&self, seconds: u64) {
-        self.ahead.fetch_add(seconds * 1000, Ordering::SeqCst);
+        self.clock.advance(Duration::from_secs(seconds));
     }
 
     /// So many orders are paid while the bus takes nothing.
@@ -128,34 +121,9 @@ fn in_seconds(seconds: u64) -> Deadline {
     Deadline::after(SystemTime::now(), Duration::from_secs(seconds))
 }
 
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Log {
-    fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
-}
-
 #[tokio::test]
 async fn what_did_not_get_out_gets_out_once_and_the_run_says_how_late() {
-    let log = Log::default();
-    let writer = log.clone();
-    let _listening = tracing_subscriber::fmt()
-        .with_ansi(false)
-        .with_writer(move || writer.clone())
-        .set_default();
+    let log = KeptLog::of("info");
     let bench = Bench::with_unpublished(30).await;
     let nothing =
         json!({"code": 0, "msg": "ok", "due": 0, "published": 0, "failed": 0, "oldest_seconds": 0});

@@ -1,12 +1,10 @@
 //! A table of its own for each test, an app at the simulated gateway, and a clock that can be moved on.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use alipay_gateway::methods::{UserGrant, exchange_code, user_grant};
-use alipay_gateway::{Clock, Deadline, Gateway};
+use alipay_gateway::{Deadline, Gateway};
 use aws_sdk_dynamodb::Client;
 use embedded_dynamodb::{EmbeddedDynamoDb, Fault, client_at};
 use function_kit::{Alipay, Apps, Handler, Invocation};
@@ -14,6 +12,7 @@ use function_tokens::{DueShards, Keyring, TokenKey, TokenKeys, TokenKind, Tokens
 use refresh_tokens::{RefreshTokens, Settings};
 use serde_json::{Value, json};
 use simulator::{AppOptions, CodeOptions, SimulatedApp, Simulator};
+use table_rows::MovableClock;
 use token_store::{Grant, WallTime};
 use tokio::net::TcpSocket;
 
@@ -32,21 +31,6 @@ pub const THROTTLED: Fault = Fault::Answer {
     status: 400,
     code: "ProvisionedThroughputExceededException",
 };
-
-/// The wall clock, which a test may move on.
-#[derive(Clone, Default)]
-struct MovableClock(Arc<AtomicU64>);
-
-impl MovableClock {
-    fn now(&self) -> SystemTime {
-        SystemTime::now() + Duration::from_millis(self.0.load(Ordering::SeqCst))
-    }
-
-    fn clock(&self) -> Clock {
-        let clock = self.clone();
-        Arc::new(move || clock.now())
-    }
-}
 
 pub struct Bench {
     pub simulator: Simulator,
@@ -87,12 +71,11 @@ impl Bench {
     }
 
     pub fn now(&self) -> WallTime {
-        WallTime::from(self.clock.now())
+        self.clock.wall_time()
     }
 
     pub fn move_on(&self, by: Duration) {
-        let millis = u64::try_from(by.as_millis()).unwrap();
-        self.clock.0.fetch_add(millis, Ordering::SeqCst);
+        self.clock.advance(by);
         self.simulator.advance_clock(by);
     }
 

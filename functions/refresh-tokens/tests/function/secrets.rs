@@ -1,13 +1,11 @@
 //! Nothing secret in the log, however much is logged.
 
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use embedded_dynamodb::Proxy;
+use function_kit::kept_log::{KeptLog, in_a_process_of_its_own};
 use secrecy::ExposeSecret;
 use serde_json::json;
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::bench::{Bench, THROTTLED, due, records, user_id};
 use crate::sqs::{REFRESH_QUEUE, RESCUE_QUEUE, Sqs};
@@ -15,50 +13,16 @@ use crate::sqs::{REFRESH_QUEUE, RESCUE_QUEUE, Sqs};
 /// Logins so long ago are due, whatever their jitter.
 const DUE: Duration = Duration::from_secs(54 * 60);
 
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl std::io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-/// In a process of its own, because which events are heard is decided for a whole process.
 #[test]
 fn no_token_is_in_any_line_of_the_log_however_much_is_logged() {
-    const CHILD: &str = "REFRESH_TOKENS_LOG_TEST";
-    const NAME: &str = "secrets::no_token_is_in_any_line_of_the_log_however_much_is_logged";
-    if std::env::var_os(CHILD).is_some() {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build();
-        return runtime.unwrap().block_on(log_everything());
-    }
-    let output = std::process::Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", NAME, "--nocapture"])
-        .env(CHILD, "1")
-        .output()
-        .unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
+    in_a_process_of_its_own(
+        "secrets::no_token_is_in_any_line_of_the_log_however_much_is_logged",
+        log_everything(),
     );
 }
 
 async fn log_everything() {
-    let log = Log::default();
-    let writer = log.clone();
-    let _guard = tracing_subscriber::fmt()
-        .with_writer(move || writer.clone())
-        .with_env_filter(EnvFilter::new("trace"))
-        .set_default();
+    let log = KeptLog::of("trace");
     let bench = Bench::new().await;
     let sqs = Sqs::start().await;
     let proxy = Proxy::before(bench.endpoint).await.unwrap();
@@ -97,16 +61,14 @@ async fn log_everything() {
     let key = bench.app.private_key.replace(['\n', '\r'], "");
     secrets.push(key.chars().skip(200).take(60).collect());
 
-    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let text = log.text();
     for said in [
         "the due rows were looked for",
         "a batch was worked off",
         "rescue queue",
     ] {
-        assert!(log.contains(said), "{said}");
+        assert!(text.contains(said), "{said}");
     }
-    assert!(log.contains("TRACE"));
-    for secret in secrets {
-        assert!(!log.contains(&secret), "{secret}");
-    }
+    assert!(text.contains("TRACE"));
+    log.assert_without(&secrets);
 }

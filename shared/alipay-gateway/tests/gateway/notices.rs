@@ -212,8 +212,7 @@ fn the_kind_decides_the_rule() {
             false,
         ),
         ("empty method", with(trade(), &[("method", "")]), false),
-        ("method", with(trade(), &[method]), true),
-        ("msg_method", with(trade(), &[msg_method]), true),
+        ("msg_method", with(message(), &[msg_method]), true),
         ("other notify_type", message(), true),
         (
             "other notify_type and method",
@@ -309,6 +308,25 @@ fn parameters_of_a_return_page_are_no_notice() {
     assert_eq!(error, NoticeError::Missing("notify_type"));
 }
 
+/// Otherwise the text of a payment could be cut into one, with more fields that take the rest of it into their values.
+#[test]
+fn a_message_of_a_payments_notify_type_is_one_by_its_own_rule_only() {
+    for name in ["method", "msg_method"] {
+        let fields = with(trade(), &[(name, "alipay.open.mini.changed")]);
+        for empty_values in [Kept, Dropped] {
+            message_notice(&signed(&fields, (WithSignType, empty_values)));
+            let other_rule = signed(&fields, (WithoutSignType, empty_values));
+            assert_eq!(refusal(&other_rule), NoticeError::NotPlain("notify_type"));
+        }
+    }
+    let taken_in = "1&notify_time=2026-11-22&notify_type=trade_status_sync&out_trade_no=1";
+    let cut = with(message(), &[("zz", taken_in)]);
+    for rule in [WithoutSignType, WithSignType] {
+        let body = signed(&cut, (rule, Kept));
+        assert_eq!(refusal(&body), NoticeError::NotPlain("notify_type"));
+    }
+}
+
 /// A text chosen by a buyer, cut out of the middle of the signed text to be a field of its own, takes the fields behind it into its
 /// value, as the names are sorted.
 #[test]
@@ -326,7 +344,7 @@ fn a_signed_text_cut_elsewhere_does_not_make_a_message_of_a_payment() {
     let text = |fields| notice_text(pairs(fields), WithoutSignType, Kept);
     assert_eq!(text(&cut), text(&genuine));
     let forged = signed(&cut, (WithoutSignType, Kept));
-    assert_eq!(refusal(&forged), NoticeError::NotPlain("method"));
+    assert_eq!(refusal(&forged), NoticeError::NotPlain("notify_type"));
 }
 
 #[test]

@@ -1,10 +1,9 @@
 //! A small function over the simulated gateway.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
-use alipay_gateway::{Call, Clock, Deadline, Gateway};
+use alipay_gateway::{Call, Deadline, Gateway};
 use function_kit::checked::{OpenId, Text, optional};
 use function_kit::{
     Alipay, Apps, Caller, Failure, Function, Handler, Invocation, Outcome, Service, Success,
@@ -15,22 +14,6 @@ use simulator::{AppOptions, SimulatedApp, Simulator};
 
 pub const REQUEST_ID: &str = "8476a536-e9f4-11e8-9739-2dfe598c3fcd";
 pub const TRADE_QUERY: &str = "alipay.trade.query";
-
-/// The wall clock, which a test may move on.
-#[derive(Clone, Default)]
-pub struct MovableClock(Arc<AtomicU64>);
-
-impl MovableClock {
-    pub fn advance(&self, by: Duration) {
-        let millis = u64::try_from(by.as_millis()).unwrap();
-        self.0.fetch_add(millis, Ordering::SeqCst);
-    }
-
-    pub fn clock(&self) -> Clock {
-        let ahead = Arc::clone(&self.0);
-        Arc::new(move || SystemTime::now() + Duration::from_millis(ahead.load(Ordering::SeqCst)))
-    }
-}
 
 pub fn gateway() -> Gateway {
     // Its timestamps are judged by the real time.

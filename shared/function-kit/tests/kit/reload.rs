@@ -6,10 +6,9 @@ use std::time::Duration;
 use function_kit::{Alipay, Handler, Service};
 use serde_json::{Value, json};
 use simulator::{AppKey, AppOptions, SimulatedApp, Simulator, Trade};
+use table_rows::MovableClock;
 
-use crate::bench::{
-    MovableClock, Obedient, TRADE_QUERY, entry, gateway, http_event, invocation, open_http,
-};
+use crate::bench::{Obedient, TRADE_QUERY, entry, gateway, http_event, invocation, open_http};
 
 /// A warm function over a document in a file. The gateway knows one key, and another app's is at hand as a wrong one.
 struct Warm {

@@ -80,6 +80,17 @@ async fn an_order_without_a_trade_is_open_until_nobody_can_pay_it_any_more() {
         assert_eq!((asked.standing, asked.reply.is_none()), (standing, true));
     }
     assert_eq!(bench.told(), ["order.closed"]);
+    // What Alipay did not sign changes nothing.
+    let bench = Bench::new().await;
+    let order = bench.order().await;
+    bench.advance(Duration::from_secs(3600));
+    let unsigned = FaultKind::refusal("40004", "ACQ.TRADE_NOT_EXIST");
+    bench.simulator.inject(Fault::once(unsigned));
+    for standing in [Standing::NotThere, Standing::Closed] {
+        assert!(bench.told().is_empty());
+        assert_eq!(ask(&bench, &order).await.unwrap().standing, standing);
+    }
+    assert_eq!(bench.told(), ["order.closed"]);
     // It is gone from Alipay's books, and was there: that says nothing.
     let bench = Bench::new().await;
     let order = bench.order().await;

@@ -1,8 +1,7 @@
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
-use alipay_gateway::{Clock, Deadline, Gateway};
+use alipay_gateway::{Deadline, Gateway};
 use embedded_dynamodb::{EmbeddedDynamoDb, Proxy};
 use embedded_event_bus::{EmbeddedEventBus, client};
 use function_kit::{Alipay, Apps, SelectedApp};
@@ -11,7 +10,7 @@ use function_payments::{
 };
 use serde_json::json;
 use simulator::{AppOptions, SimulatedApp, Simulator, Trade};
-use table_rows::WallTime;
+use table_rows::{MovableClock, WallTime};
 
 pub const TABLE: &str = "orders";
 pub const ORDER: &str = "T1";
@@ -25,7 +24,7 @@ pub struct Bench {
     /// Before the bus.
     pub publishing: Proxy,
     pub payments: Payments,
-    ahead: Arc<AtomicU64>,
+    clock: MovableClock,
     registered: SimulatedApp,
     _dynamodb: EmbeddedDynamoDb,
 }
@@ -39,16 +38,10 @@ impl Bench {
             "alipayPublicKey": registered.alipay_public_key, "gateway": simulator.gateway_url(),
         }]});
         let apps = Apps::from_document(&apps.to_string().into(), None).unwrap();
-        let ahead = Arc::new(AtomicU64::new(0));
-        let clock: Clock = {
-            let ahead = Arc::clone(&ahead);
-            Arc::new(move || {
-                SystemTime::now() + Duration::from_millis(ahead.load(Ordering::SeqCst))
-            })
-        };
+        let clock = MovableClock::default();
         // The gateway judges timestamps by the real time.
         let gateway = Gateway::new(Arc::new(SystemTime::now)).unwrap();
-        let alipay = Alipay::new(gateway, apps, clock, false);
+        let alipay = Alipay::new(gateway, apps, clock.clock(), false);
         let dynamodb = EmbeddedDynamoDb::start().await.unwrap();
         payments::create_order_table(&dynamodb.client(), TABLE)
             .await
@@ -63,15 +56,14 @@ impl Bench {
             alipay,
             bus,
             publishing,
-            ahead,
+            clock,
             registered,
             _dynamodb: dynamodb,
         }
     }
 
     pub fn advance(&self, by: Duration) {
-        let millis = u64::try_from(by.as_millis()).unwrap();
-        self.ahead.fetch_add(millis, Ordering::SeqCst);
+        self.clock.advance(by);
     }
 
     /// An order of 1.00 that can be paid for 15 minutes.

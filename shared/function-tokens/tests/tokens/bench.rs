@@ -1,12 +1,11 @@
 //! A table of its own for each test, one app at the simulated gateway, and a clock that can be moved on.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use alipay_gateway::methods::{UserGrant, exchange_code, user_grant};
-use alipay_gateway::{Clock, Deadline, Gateway};
+use alipay_gateway::{Deadline, Gateway};
 use aws_sdk_dynamodb::Client;
 use embedded_dynamodb::{EmbeddedDynamoDb, client_at};
 use function_kit::{
@@ -18,6 +17,7 @@ use function_tokens::{
 };
 use serde_json::json;
 use simulator::{AppOptions, CodeOptions, SimulatedApp, Simulator};
+use table_rows::MovableClock;
 use token_store::NoRescueQueue;
 use tokio::net::TcpSocket;
 use tokio::sync::oneshot;
@@ -25,26 +25,6 @@ use tokio::sync::oneshot;
 use crate::lambda::Lambda;
 
 const TABLE: &str = "tokens";
-
-/// The wall clock, which a test may move on.
-#[derive(Clone, Default)]
-pub struct MovableClock(Arc<AtomicU64>);
-
-impl MovableClock {
-    pub fn advance(&self, by: Duration) {
-        let millis = u64::try_from(by.as_millis()).unwrap();
-        self.0.fetch_add(millis, Ordering::SeqCst);
-    }
-
-    pub fn now(&self) -> SystemTime {
-        SystemTime::now() + Duration::from_millis(self.0.load(Ordering::SeqCst))
-    }
-
-    fn clock(&self) -> Clock {
-        let clock = self.clone();
-        Arc::new(move || clock.now())
-    }
-}
 
 pub struct Bench {
     pub simulator: Simulator,

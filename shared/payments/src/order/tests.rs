@@ -272,6 +272,30 @@ fn an_order_has_two_hundred_refunds_at_most() {
 }
 
 #[test]
+fn refunds_that_nobody_answered_leave_room_for_those_that_alipay_tells_of() {
+    let (mut order, _) = after(order(), &[paid(false)]);
+    let ask = |order: &Order, number: usize| {
+        order.with_refund_asked(&refund(&format!("r{number}")), amount("0.01"))
+    };
+    for number in 0..MOST_UNANSWERED {
+        order = ask(&order, number).unwrap().unwrap();
+    }
+    assert!(matches!(
+        ask(&order, MOST_UNANSWERED),
+        Err(PaymentError::TooLarge {
+            field: "refunds",
+            limit: MOST_UNANSWERED
+        })
+    ));
+    let (order, events) = after(
+        order,
+        &[refunded("console", "0.01"), refunded("r0", "0.01")],
+    );
+    assert_eq!(events.len(), 2);
+    assert!(ask(&order, MOST_UNANSWERED).unwrap().is_some());
+}
+
+#[test]
 fn a_refund_number_means_one_amount() {
     let (order, _) = after(order(), &[paid(false)]);
     let asked = order.with_refund_asked(&refund("r1"), amount("60.00"));
