@@ -191,7 +191,7 @@ async fn rules_of_each_function_name_the_field() {
         ("app-pay", order(json!({"owner": ""})), "owner"),
         (
             "app-pay",
-            order(json!({"out_trade_no": "T-1"})),
+            order(json!({"out_trade_no":"T/1"})),
             "out_trade_no",
         ),
         ("app-pay", order(json!({"expires_in": 59})), "expires_in"),
