@@ -88,13 +88,7 @@ impl AppAuth {
     }
 
     async fn auth_info(&self, caller: &Caller) -> Result<Fields, Failure> {
-        let settings = caller.app.settings();
-        let pid = settings.pid.as_deref().ok_or_else(|| {
-            Failure::invalid(
-                "appid",
-                "this app has no pid configured; set its pid in the document of apps: the merchant's partner id (合作伙伴身份), 16 digits that begin with 2088",
-            )
-        })?;
+        let pid = caller.app.settings().required_pid()?;
         let target = Target {
             app_id: caller.app.id().to_owned(),
         };

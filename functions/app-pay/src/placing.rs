@@ -99,12 +99,7 @@ impl AppPay {
         product: Product,
         caller: &Caller,
     ) -> Result<Order, Failure> {
-        let seller_id = caller.app.settings().pid.clone().ok_or_else(|| {
-            Failure::invalid(
-                "appid",
-                "this app has no pid configured; set its pid in the document of apps: the merchant's partner id (合作伙伴身份), 16 digits that begin with 2088",
-            )
-        })?;
+        let seller_id = caller.app.settings().required_pid()?.to_owned();
         let out_trade_no = wanted.out_trade_no.unwrap_or_else(OrderNumber::random);
         let request = OrderRequest {
             app_id: caller.app.id().to_owned(),

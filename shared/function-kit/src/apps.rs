@@ -79,6 +79,19 @@ impl AppSettings {
         })
     }
 
+    /// The merchant's partner id, for a call that Alipay takes with it alone.
+    ///
+    /// # Errors
+    /// `invalid_argument` when none is configured.
+    pub fn required_pid(&self) -> Result<&str, Failure> {
+        self.pid.as_deref().ok_or_else(|| {
+            Failure::invalid(
+                "appid",
+                "this app has no pid configured; set its pid in the document of apps: the merchant's partner id (合作伙伴身份), 16 digits that begin with 2088",
+            )
+        })
+    }
+
     /// Whether `request` may call `method` for this app.
     pub fn allows(&self, method: &str) -> bool {
         self.request_methods

@@ -315,6 +315,16 @@ pub(crate) struct Change {
     pub events: Vec<Event>,
 }
 
+impl Change {
+    /// One that there is nothing to tell of.
+    pub(crate) fn untold(order: Order) -> Self {
+        Self {
+            order,
+            events: Vec::new(),
+        }
+    }
+}
+
 impl Order {
     /// What was paid back so far, in fen.
     pub fn refunded_fen(&self) -> u64 {

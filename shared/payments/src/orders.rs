@@ -195,27 +195,8 @@ impl Orders {
         notice_id: Option<&str>,
         now: WallTime,
     ) -> Result<Recorded, PaymentError> {
-        let mut order = order.clone();
-        for tries in 0..TRIES {
-            let Some(change) = order.after(finding, notice_id, now)? else {
-                return Ok(Recorded {
-                    order,
-                    unpublished: None,
-                });
-            };
-            match self.write(&order, &change, now).await? {
-                Written::Yes => {
-                    let unpublished = Unpublished::of_change(&change, now);
-                    return Ok(Recorded {
-                        order: change.order,
-                        unpublished,
-                    });
-                }
-                Written::Overtaken(newer) => order = *newer,
-            }
-            pause(tries).await;
-        }
-        Err(PaymentError::Conflict)
+        self.change(order, now, |order| order.after(finding, notice_id, now))
+            .await
     }
 
     /// Announces a refund before Alipay is asked for it, so that a number means one amount for ever.
@@ -230,17 +211,17 @@ impl Orders {
         amount: Amount,
         now: WallTime,
     ) -> Result<RefundBegun, PaymentError> {
-        let changed = self
-            .change(order, now, |order| order.with_refund_asked(refund, amount))
+        let Recorded { order, .. } = self
+            .change(order, now, |order| {
+                let asked = order.with_refund_asked(refund, amount)?;
+                Ok(asked.map(Change::untold))
+            })
             .await?;
-        let was_done = changed
+        let was_done = order
             .refunds
             .get(refund.as_str())
             .is_some_and(|refund| refund.is_done);
-        Ok(RefundBegun {
-            order: changed,
-            was_done,
-        })
+        Ok(RefundBegun { order, was_done })
     }
 
     /// Forgets a refund that Alipay has refused for good, so that its number can be used for another amount.
@@ -253,28 +234,37 @@ impl Orders {
         refund: &RefundNumber,
         now: WallTime,
     ) -> Result<Order, PaymentError> {
-        self.change(order, now, |order| Ok(order.without_refund(refund)))
-            .await
+        let Recorded { order, .. } = self
+            .change(order, now, |order| {
+                Ok(order.without_refund(refund).map(Change::untold))
+            })
+            .await?;
+        Ok(order)
     }
 
-    /// A change that there is nothing to tell of.
+    /// Makes the change that `step` finds in the order, anew where others changed it meanwhile; nothing where it finds none.
     async fn change(
         &self,
         order: &Order,
         now: WallTime,
-        change: impl Fn(&Order) -> Result<Option<Order>, PaymentError>,
-    ) -> Result<Order, PaymentError> {
+        step: impl Fn(&Order) -> Result<Option<Change>, PaymentError>,
+    ) -> Result<Recorded, PaymentError> {
         let mut order = order.clone();
         for tries in 0..TRIES {
-            let Some(changed) = change(&order)? else {
-                return Ok(order);
-            };
-            let change = Change {
-                order: changed,
-                events: Vec::new(),
+            let Some(change) = step(&order)? else {
+                return Ok(Recorded {
+                    order,
+                    unpublished: None,
+                });
             };
             match self.write(&order, &change, now).await? {
-                Written::Yes => return Ok(change.order),
+                Written::Yes => {
+                    let unpublished = Unpublished::of_change(&change, now);
+                    return Ok(Recorded {
+                        order: change.order,
+                        unpublished,
+                    });
+                }
                 Written::Overtaken(newer) => order = *newer,
             }
             pause(tries).await;
