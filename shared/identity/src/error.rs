@@ -1,4 +1,4 @@
-use table_rows::TableError;
+use table_rows::{TableError, WrongAttribute};
 
 /// What can come of a call to this crate instead of a result.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +29,12 @@ pub enum IdentityError {
     /// The operating system gave no randomness, or a signature could not be made. Not expected in practice.
     #[error("a token could not be made")]
     Signing,
+}
+
+impl From<WrongAttribute> for IdentityError {
+    fn from(WrongAttribute { field }: WrongAttribute) -> Self {
+        Self::Corrupt { field }
+    }
 }
 
 impl IdentityError {

@@ -1,4 +1,4 @@
-use table_rows::TableError;
+use table_rows::{TableError, WrongAttribute};
 
 /// What can come of a call to this crate instead of a result.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +47,12 @@ pub enum PaymentError {
     /// Others kept changing the same row while this call tried to; nothing was written by it.
     #[error("the row changed at the same time")]
     Conflict,
+}
+
+impl From<WrongAttribute> for PaymentError {
+    fn from(WrongAttribute { field }: WrongAttribute) -> Self {
+        Self::Corrupt { field }
+    }
 }
 
 impl PaymentError {

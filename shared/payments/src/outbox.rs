@@ -5,10 +5,10 @@ use std::time::Duration;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::ReturnValue;
-use table_rows::{Item, WallTime, failed, number, text};
+use table_rows::{Item, WallTime, failed, number, required_number, required_text, text};
 
 use crate::order::Change;
-use crate::row::{attribute, has_pending, pending_of, required_number, required_text};
+use crate::row::{attribute, has_pending, pending_of};
 use crate::table::{
     OrderTable, PK, PUBLISH_AT, UNPUBLISHED_INDEX, UNPUBLISHED_SHARD, order_pk, shards,
 };

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use table_rows::{Item, WallTime, number, text};
+use table_rows::{Item, WallTime, number, optional_text, required_number, required_text, text};
 
 use crate::order::{Buyer, OrderNumber, OrderState, Product, Refund};
 use crate::table::{PK, order_pk};
@@ -129,15 +129,15 @@ pub(crate) fn order_of(row: &Item) -> Result<Order, PaymentError> {
         seller_id: required_text(row, attribute::SELLER_ID)?.to_owned(),
         time_expire: WallTime::from_millis(required_number(row, attribute::TIME_EXPIRE)?),
         expected_buyer: Buyer {
-            user_id: optional_text(row, attribute::EXPECTED_USER_ID)?,
-            open_id: optional_text(row, attribute::EXPECTED_OPEN_ID)?,
+            user_id: optional_text(row, attribute::EXPECTED_USER_ID)?.map(str::to_owned),
+            open_id: optional_text(row, attribute::EXPECTED_OPEN_ID)?.map(str::to_owned),
         },
         state: OrderState::parse(required_text(row, attribute::STATE)?)
             .ok_or(corrupt(attribute::STATE))?,
-        trade_no: optional_text(row, attribute::TRADE_NO)?,
+        trade_no: optional_text(row, attribute::TRADE_NO)?.map(str::to_owned),
         payer: Buyer {
-            user_id: optional_text(row, attribute::PAYER_USER_ID)?,
-            open_id: optional_text(row, attribute::PAYER_OPEN_ID)?,
+            user_id: optional_text(row, attribute::PAYER_USER_ID)?.map(str::to_owned),
+            open_id: optional_text(row, attribute::PAYER_OPEN_ID)?.map(str::to_owned),
         },
         refunds: refunds_of(row)?,
         notices: match row.get(attribute::NOTICES) {
@@ -209,32 +209,5 @@ fn pending_details(row: &Item) -> Result<&HashMap<String, AttributeValue>, Payme
         _ => Err(PaymentError::Corrupt {
             field: attribute::PENDING,
         }),
-    }
-}
-
-pub(crate) fn required_text<'a>(
-    row: &'a Item,
-    field: &'static str,
-) -> Result<&'a str, PaymentError> {
-    match row.get(field) {
-        Some(AttributeValue::S(text)) => Ok(text),
-        _ => Err(PaymentError::Corrupt { field }),
-    }
-}
-
-fn optional_text(row: &Item, field: &'static str) -> Result<Option<String>, PaymentError> {
-    match row.get(field) {
-        None => Ok(None),
-        Some(AttributeValue::S(text)) => Ok(Some(text.clone())),
-        Some(_) => Err(PaymentError::Corrupt { field }),
-    }
-}
-
-pub(crate) fn required_number(row: &Item, field: &'static str) -> Result<u64, PaymentError> {
-    match row.get(field) {
-        Some(AttributeValue::N(digits)) => {
-            digits.parse().map_err(|_| PaymentError::Corrupt { field })
-        }
-        _ => Err(PaymentError::Corrupt { field }),
     }
 }

@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::types::{
     BillingMode, GlobalSecondaryIndex, KeyType, Projection, ProjectionType, ScalarAttributeType,
 };
 use table_rows::{
-    Item, created, definition, enable_time_to_live, failed, key, not_built, text, wait_until_active,
+    Item, created, definition, enable_time_to_live, key, not_built, read_row, wait_until_active,
 };
 
 use crate::{OrderNumber, PaymentError};
@@ -44,16 +44,7 @@ impl OrderTable {
 
     /// Reads a row consistently: every read here leads to a decision.
     pub(crate) async fn row(&self, pk: &str) -> Result<Option<Item>, PaymentError> {
-        let reply = self
-            .client
-            .get_item()
-            .table_name(&self.name)
-            .key(PK, text(pk))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(failed)?;
-        Ok(reply.item)
+        Ok(read_row(&self.client, &self.name, PK, pk).await?)
     }
 }
 
