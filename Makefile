@@ -29,6 +29,9 @@ target := $(target_of_$(ARCH))
 results := target/test-results
 # The architecture of this machine, for what is run on it.
 machine := $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,x86_64)
+# What `make bench` builds: its program, and functions that trust its certificates.
+bench = target/$(target_of_$(machine))/release/bench
+bench_functions := target/bench/functions-trusting-bench-root
 in_aws_tools := PATH="$(CURDIR)/.tools/aws/bin:$$PATH"
 
 .PHONY: help
@@ -40,7 +43,7 @@ run: ## Start everything in one process on this machine and print calls to paste
 	cargo run --locked --package dev-server
 
 .PHONY: test
-test: start-results check-format lint lint-documentation lint-dependencies check-crypto test-template test-interop test-browser test-rust test-deploy ## All that CI runs, in this order
+test: start-results check-format lint lint-documentation lint-dependencies check-crypto test-template test-interop test-browser test-rust test-instructions test-deploy ## All that CI runs, in this order
 	@echo "==> all steps passed; all tests together:"
 	@cat $(results)/not-done.txt 2> /dev/null || true
 	@tools/count-tests $(results)/*.log
@@ -102,6 +105,24 @@ test-browser: tools-chromium ## Login by redirect, OpenID Connect (with an unmod
 	@mkdir -p $(results)
 	@tests/browser/run | tee $(results)/browser.log
 
+.PHONY: bench
+bench: package-here ## Speed, memory, package sizes and cost beside Node's and Python's SDKs (10 to 15 minutes; BENCH_ARGUMENTS=--quick for a try)
+	@tools/install bench
+	@echo "==> building the bench"
+	@cargo build --locked --quiet --release --target $(target_of_$(machine)) --package benches
+	@# The two functions once more, trusting the bench's own certificates: for TLS, and moved away lest anybody deploys them.
+	@cargo build --locked --quiet --release --target $(target_of_$(machine)) --package get-mini-code --package code2session \
+		--features function-kit/bench-root
+	@mkdir -p $(bench_functions)
+	@mv target/$(target_of_$(machine))/release/{get-mini-code,code2session} $(bench_functions)/
+	@$(bench) compare --functions-trusting-bench-root $(bench_functions) $(BENCH_ARGUMENTS)
+	@$(bench) cost $(filter --quick,$(BENCH_ARGUMENTS))
+	@$(bench) growth $(filter --quick,$(BENCH_ARGUMENTS))
+
+.PHONY: bench-document
+bench-document: ## Write the figures of the last make bench into docs/PERFORMANCE.md
+	@$(bench) document
+
 .PHONY: binaries
 binaries: ## The functions' binaries, quickly built: no link-time optimisation (target/ci)
 	@echo "==> functions' binaries, profile ci"
@@ -126,6 +147,24 @@ test-deploy: tools-aws tools-ministack package-here ## sam deploy of template.ya
 	@mkdir -p $(results)
 	@.tools/aws/bin/python -m pytest tests/deploy --quiet -p no:cacheprovider | tee $(results)/deploy.log
 
+# Built by the command of the packages, so that nothing is compiled for it but itself: other flags or features would be another build.
+.PHONY: instructions
+instructions: tools-aws tools-valgrind
+	@$(in_aws_tools) cargo lambda build --locked --quiet --release --disable-optimizations --skip-target-check \
+		--target $(target_of_$(machine)) $(packages) --package instructions --bin instructions --lambda-dir target/instructions
+
+.PHONY: test-instructions
+test-instructions: instructions ## Instructions that a call costs, counted by callgrind and held to benches/instructions/figures.json
+	@echo "==> instruction counts"
+	@mkdir -p $(results)
+	@.tools/aws/bin/python -m pytest benches/instructions --quiet -p no:cacheprovider | tee $(results)/instructions.log
+	@benches/instructions/count target/instructions/instructions/bootstrap | tee --append $(results)/instructions.log
+	@grep "were not compared" $(results)/instructions.log >> $(results)/not-done.txt || true
+
+.PHONY: renew-instructions
+renew-instructions: instructions ## Count anew and store it, where a change of the counts is meant
+	@benches/instructions/count --renew target/instructions/instructions/bootstrap
+
 # The packages for this machine, made once in a run.
 .PHONY: package-here
 package-here:
@@ -148,10 +187,10 @@ package: tools-aws ## Release build of the functions for Lambda, zips in dist/ (
 	@tools/zip-functions $(ARCH) $(functions)
 
 .PHONY: tools
-tools: tools-aws tools-checkov tools-ministack tools-cargo-deny tools-chromium emulator ## Install the pinned tools under .tools/, and Chromium
+tools: tools-aws tools-checkov tools-ministack tools-cargo-deny tools-chromium tools-valgrind emulator ## Install the pinned tools under .tools/, Chromium and valgrind
 
-.PHONY: tools-aws tools-checkov tools-ministack tools-cargo-deny tools-chromium
-tools-aws tools-checkov tools-ministack tools-cargo-deny tools-chromium: tools-%:
+.PHONY: tools-aws tools-checkov tools-ministack tools-cargo-deny tools-chromium tools-valgrind
+tools-aws tools-checkov tools-ministack tools-cargo-deny tools-chromium tools-valgrind: tools-%:
 	@tools/install $*
 
 .PHONY: emulator

@@ -11,7 +11,7 @@ use aws_sdk_lambda::config::Config;
 use aws_sdk_lambda::config::retry::RetryConfig;
 use aws_sdk_lambda::config::timeout::TimeoutConfig;
 use aws_sdk_lambda::primitives::Blob;
-use function_kit::SettingError;
+use function_kit::StartUpError;
 use function_tokens::{RefreshOutcome, StoreError};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -74,7 +74,7 @@ pub enum TokensError {
     #[error(
         "{0}; a table or function on AWS needs AWS_REGION, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and for `refresh` REFRESH_FUNCTION"
     )]
-    Setting(#[from] SettingError),
+    Setting(#[from] StartUpError),
     /// The table did not answer, or refused.
     #[error("the table {table} could not be read: {}", with_causes(.source))]
     Table {

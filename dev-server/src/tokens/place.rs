@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
-use function_kit::{aws_settings, required, setting};
+use function_kit::{StartUpError, aws_settings, required, setting};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -60,7 +60,7 @@ impl Place {
                 Ok((client(&endpoint), table))
             }
             Self::Aws => {
-                let table = required(TABLE)?;
+                let table = required(TABLE).map_err(StartUpError::from)?;
                 let settings = aws_settings("AWS_ENDPOINT_URL_DYNAMODB")?;
                 Ok((Client::new(&settings), table))
             }
@@ -78,7 +78,7 @@ impl Place {
                 })
             }
             Self::Aws => {
-                let function = required(REFRESH_FUNCTION)?;
+                let function = required(REFRESH_FUNCTION).map_err(StartUpError::from)?;
                 let settings = aws_settings("AWS_ENDPOINT_URL_LAMBDA")?;
                 Ok(Refreshing {
                     client: aws_sdk_lambda::Client::new(&settings),

@@ -3,6 +3,7 @@ mod exchange;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use https_client::SetUpError;
 use reqwest::header::DATE;
 use rustls::crypto::SecureRandom;
 use tracing::Span;
@@ -36,11 +37,6 @@ pub struct Gateway {
     downloaded: Arc<DownloadedCertificates>,
 }
 
-/// The HTTP client could not be built.
-#[derive(Debug, thiserror::Error)]
-#[error("the gateway client could not be set up")]
-pub struct SetUpError(#[source] pub(crate) Box<dyn std::error::Error + Send + Sync>);
-
 impl std::fmt::Debug for Gateway {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.debug_struct("Gateway").finish_non_exhaustive()
@@ -53,11 +49,10 @@ impl Gateway {
     /// # Errors
     /// When the TLS library refuses its own defaults.
     pub fn new(clock: Clock) -> Result<Self, SetUpError> {
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         Ok(Self {
             clock,
-            random: provider.secure_random,
-            http: transport::client(provider)?,
+            random: https_client::crypto().secure_random,
+            http: transport::client()?,
             downloaded: Arc::default(),
         })
     }

@@ -28,12 +28,13 @@ pub use app::{
 };
 pub use authorization_page::{AuthorizationPage, authorization_page};
 pub use call::Call;
-pub use client::{Clock, Gateway, SetUpError};
+pub use client::{Clock, Gateway};
 pub use client_result::{ClientResult, ClientResultError, verify_client_result};
 pub use deadline::Deadline;
 pub use error::{GatewayError, Refusal, TraceId};
 pub use front_end_data::{FrontEndContent, FrontEndData, FrontEndDataError, OpeningFault};
 pub use hints::hint;
+pub use https_client::SetUpError;
 pub use key_needed::KeyNeeded;
 pub use login_string::login_string;
 pub use notice::{MessageNotice, Notice, NoticeError, TradeNotice, UnverifiedNotice};

@@ -1,87 +1,118 @@
 //! AWS clients without the SDK's configuration chain: in a Lambda, region and credentials are always in the environment, and the
 //! chain (profiles, instance metadata, single sign-on) costs milliseconds of every cold start.
 
+mod connector;
+mod secrets_manager;
+
 use std::sync::OnceLock;
 use std::time::Duration;
 
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
-use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
-use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
-use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
 use aws_types::region::Region;
+use reqwest::Client;
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 
-use crate::settings::{SettingError, required, setting};
+pub(crate) use self::secrets_manager::secret_text;
 
-/// The roots that AWS's endpoints chain to, so that the system's 150 need not be parsed.
-const ROOTS: &str = include_str!("aws_roots.pem");
+use self::connector::connector;
+use crate::settings::{SettingError, StartUpError, required, setting};
+
+/// A host of AWS that takes longer is not reachable.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// The roots that AWS's endpoints chain to.
+const ROOTS: &str = include_str!("aws/roots.pem");
+
+/// One attempt of an AWS call, and all attempts together. Both fit inside a function's own limit.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
+const OPERATION_TIMEOUT: Duration = Duration::from_secs(4);
+/// The first included.
+const MAX_ATTEMPTS: u32 = 3;
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+
+/// Where AWS is, and as whom it is called.
+struct Environment {
+    region: String,
+    credentials: Credentials,
+    /// What stands in place of a service's own address.
+    endpoint: Option<String>,
+}
+
+impl Environment {
+    fn read(endpoint: &'static str) -> Result<Self, SettingError> {
+        Ok(Self {
+            region: setting("AWS_REGION")
+                .or_else(|| setting("AWS_DEFAULT_REGION"))
+                .ok_or_else(|| SettingError::new("AWS_REGION", "is not set"))?,
+            credentials: Credentials::new(
+                required("AWS_ACCESS_KEY_ID")?,
+                required("AWS_SECRET_ACCESS_KEY")?,
+                setting("AWS_SESSION_TOKEN"),
+                None,
+                "environment",
+            ),
+            endpoint: setting(endpoint).or_else(|| setting("AWS_ENDPOINT_URL")),
+        })
+    }
+}
 
 /// The settings of an AWS client, from `AWS_REGION` (or `AWS_DEFAULT_REGION`), `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and
 /// `AWS_SESSION_TOKEN`. `endpoint` names the variable (`AWS_ENDPOINT_URL_DYNAMODB` …) that, as `AWS_ENDPOINT_URL` does for all,
 /// puts another address in place of the service's own.
 ///
-/// The limits fit inside a function's: an attempt takes 2 s at most, an operation with its three attempts 4 s.
+/// An attempt takes 2 s at most, an operation with its three attempts 4 s.
 ///
 /// # Errors
 /// Names the first variable that is missing.
-pub fn aws_settings(endpoint: &'static str) -> Result<SdkConfig, SettingError> {
-    let region = setting("AWS_REGION")
-        .or_else(|| setting("AWS_DEFAULT_REGION"))
-        .ok_or_else(|| SettingError::new("AWS_REGION", "is not set"))?;
-    let credentials = Credentials::new(
-        required("AWS_ACCESS_KEY_ID")?,
-        required("AWS_SECRET_ACCESS_KEY")?,
-        setting("AWS_SESSION_TOKEN"),
-        None,
-        "environment",
-    );
+pub fn aws_settings(endpoint: &'static str) -> Result<SdkConfig, StartUpError> {
+    let environment = Environment::read(endpoint)?;
     let mut settings = SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
-        .region(Region::new(region))
-        .credentials_provider(SharedCredentialsProvider::new(credentials))
-        .http_client(http_client())
+        .region(Region::new(environment.region))
+        .credentials_provider(SharedCredentialsProvider::new(environment.credentials))
+        .http_client(connector(client()?))
         .timeout_config(
             TimeoutConfig::builder()
-                .connect_timeout(Duration::from_secs(1))
-                .operation_attempt_timeout(Duration::from_secs(2))
-                .operation_timeout(Duration::from_secs(4))
+                .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+                .operation_timeout(OPERATION_TIMEOUT)
                 .build(),
         )
         .retry_config(
             RetryConfig::standard()
-                .with_max_attempts(3)
-                .with_initial_backoff(Duration::from_millis(50)),
+                .with_max_attempts(MAX_ATTEMPTS)
+                .with_initial_backoff(FIRST_PAUSE),
         );
-    settings.set_endpoint_url(setting(endpoint).or_else(|| setting("AWS_ENDPOINT_URL")));
+    settings.set_endpoint_url(environment.endpoint);
     Ok(settings.build())
 }
 
 /// One per process, so that all AWS services share its roots and connections.
-fn http_client() -> SharedHttpClient {
-    static CLIENT: OnceLock<SharedHttpClient> = OnceLock::new();
-    CLIENT.get_or_init(new_http_client).clone()
+fn client() -> Result<Client, StartUpError> {
+    static CLIENT: OnceLock<Client> = OnceLock::new();
+    if let Some(client) = CLIENT.get() {
+        return Ok(client.clone());
+    }
+    let client = https_client::client(roots(), CONNECT_TIMEOUT)?;
+    Ok(CLIENT.get_or_init(|| client).clone())
 }
 
-fn new_http_client() -> SharedHttpClient {
-    let builder =
-        aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::AwsLc));
-    let roots = TrustStore::empty().with_pem_certificate(ROOTS);
-    match TlsContext::builder().with_trust_store(roots).build() {
-        Ok(context) => builder.tls_context(context).build_https(),
-        // Cannot happen for the certificates compiled in (a test parses them); the system's roots serve as well.
-        Err(_) => builder.build_https(),
-    }
+fn roots() -> RootCertStore {
+    let mut roots = RootCertStore::empty();
+    // None is left out: a test parses them.
+    roots.add_parsable_certificates(
+        CertificateDer::pem_slice_iter(ROOTS.as_bytes()).filter_map(Result::ok),
+    );
+    roots
 }
 
 #[cfg(test)]
 mod tests {
-    use base64::Engine;
-    use base64::engine::general_purpose::STANDARD;
-
     use super::*;
 
     #[test]
@@ -90,22 +121,13 @@ mod tests {
             .iter()
             .map(AsRef::as_ref)
             .collect();
-        let ours: Vec<Vec<u8>> = ROOTS
-            .split("-----BEGIN CERTIFICATE-----")
-            .skip(1)
-            .map(|part| {
-                let body: String = part
-                    .split("-----END")
-                    .next()
-                    .unwrap()
-                    .split_whitespace()
-                    .collect();
-                STANDARD.decode(body).unwrap()
-            })
+        let ours: Vec<_> = CertificateDer::pem_slice_iter(ROOTS.as_bytes())
+            .map(Result::unwrap)
             .collect();
         assert!(ours.len() >= 5);
+        assert_eq!(roots().len(), ours.len());
         for root in &ours {
-            assert!(trusted.contains(&root.as_slice()));
+            assert!(trusted.contains(&root.as_ref()));
         }
     }
 }

@@ -11,7 +11,8 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 
 use tracing::subscriber::DefaultGuard;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 /// Keeps what is logged on this thread, from its making on until it is dropped.
@@ -39,10 +40,12 @@ impl KeptLog {
     pub fn of(filter: &str) -> Self {
         let text = Text::default();
         let writer = text.clone();
-        let listening = tracing_subscriber::fmt()
+        let lines = tracing_subscriber::fmt::layer()
             .with_ansi(false)
-            .with_writer(move || writer.clone())
-            .with_env_filter(EnvFilter::new(filter))
+            .with_writer(move || writer.clone());
+        let listening = tracing_subscriber::registry()
+            .with(filter.parse::<Targets>().unwrap())
+            .with(lines)
             .set_default();
         Self {
             text,

@@ -1,9 +1,8 @@
 use std::path::PathBuf;
 
-use aws_sdk_secretsmanager::Client;
 use secrecy::SecretString;
 
-use crate::aws::aws_settings;
+use crate::aws::secret_text;
 use crate::settings::{SettingError, StartUpError, setting};
 
 /// A document with secrets is a few KiB; Secrets Manager itself allows 64 KiB.
@@ -65,25 +64,13 @@ impl Location {
                 })
             }
             Self::Secret(id) => {
-                let reply = Client::new(&aws_settings("AWS_ENDPOINT_URL_SECRETS_MANAGER")?)
-                    .get_secret_value()
-                    .secret_id(id)
-                    .send()
-                    .await
-                    .map_err(|error| StartUpError::Secret {
-                        name: secret,
-                        source: error.into(),
-                    })?;
-                let text = reply.secret_string.ok_or_else(|| {
+                let text = secret_text(id, secret).await?.ok_or_else(|| {
                     SettingError::new(
                         secret,
                         "the secret holds no text; store the document as SecretString",
                     )
                 })?;
-                Ok(Document {
-                    text: text.into(),
-                    folder: None,
-                })
+                Ok(Document { text, folder: None })
             }
         }
     }

@@ -195,6 +195,6 @@ impl Logins {
     }
 }
 
-fn client_from_environment() -> Result<DynamoDb, SettingError> {
+fn client_from_environment() -> Result<DynamoDb, StartUpError> {
     Ok(DynamoDb::new(&aws_settings("AWS_ENDPOINT_URL_DYNAMODB")?))
 }

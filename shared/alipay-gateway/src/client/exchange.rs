@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use alipay_signing::VerifyingKey;
+use https_client::Received;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Method, StatusCode};
 use url::Url;
@@ -10,7 +11,7 @@ use url::Url;
 use super::{Gateway, LEAST_TIME};
 use crate::certificate_download::{download_address, download_call, downloaded};
 use crate::request::signed_request;
-use crate::transport::{self, Received};
+use crate::transport;
 use crate::{App, Call, Deadline, GatewayError, KeyNeeded, Protocol, Reply, UnverifiedReply, v3};
 
 impl Gateway {

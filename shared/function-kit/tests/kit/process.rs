@@ -18,7 +18,9 @@ use tokio::process::{Child, Command};
 use crate::bench::{Obedient, entry, http_event, open_http};
 use crate::http::{Mirror, event as http_request};
 use crate::keys;
-use crate::stub::{RuntimeApi, Secret, secrets_manager};
+use crate::stub::{
+    ACCESS_KEY_ID, RuntimeApi, SECRET_ACCESS_KEY, SESSION_TOKEN, Secret, secrets_manager,
+};
 
 const BE_A_FUNCTION: &str = "KIT_TEST_BE_A_FUNCTION";
 const SECRET_ID: &str = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:canaryarn";
@@ -76,9 +78,9 @@ impl Process {
                 ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128"),
                 ("AWS_LAMBDA_FUNCTION_VERSION", "1"),
                 ("AWS_REGION", "eu-central-1"),
-                ("AWS_ACCESS_KEY_ID", "AKIACANARY"),
-                ("AWS_SECRET_ACCESS_KEY", "canarysecretaccesskey"),
-                ("AWS_SESSION_TOKEN", "canarysessiontoken"),
+                ("AWS_ACCESS_KEY_ID", ACCESS_KEY_ID),
+                ("AWS_SECRET_ACCESS_KEY", SECRET_ACCESS_KEY),
+                ("AWS_SESSION_TOKEN", SESSION_TOKEN),
             ])
             .envs(settings.iter().copied())
             .stdout(Stdio::piped())
@@ -525,6 +527,23 @@ async fn a_wrong_setting_stops_the_start_and_is_named() {
     let written = Process::start("reader", reader).ended().await;
     assert!(
         written.contains("OTHER_FILE: is not set, and OTHER_SECRET is not either"),
+        "{written}"
+    );
+}
+
+/// The document is read, then: what is wrong in it is named.
+#[tokio::test]
+async fn a_secret_is_asked_for_again_where_the_service_fails_once() {
+    let text = "{\"apps\":1}".to_owned();
+    let (address, _) = secrets_manager(Secret::FailingOnce(text)).await;
+    let endpoint = format!("http://{address}");
+    let settings = &[
+        ("ALIPAY_CONFIG_SECRET", SECRET_ID),
+        ("AWS_ENDPOINT_URL_SECRETS_MANAGER", &*endpoint),
+    ];
+    let written = Process::start("function", settings).ended().await;
+    assert!(
+        written.contains("the document of apps: apps: must be an array"),
         "{written}"
     );
 }

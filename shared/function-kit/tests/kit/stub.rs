@@ -4,6 +4,8 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
+use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::hmac;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
@@ -12,7 +14,77 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 pub struct Request {
     /// Such as `GET /2018-06-01/runtime/invocation/next`.
     pub line: String,
+    /// The line and the headers, as they came.
+    pub head: String,
     pub body: String,
+}
+
+impl Request {
+    fn header(&self, name: &str) -> Option<&str> {
+        self.head.lines().find_map(|line| {
+            let (found, value) = line.split_once(':')?;
+            found.eq_ignore_ascii_case(name).then(|| value.trim())
+        })
+    }
+
+    /// Whether it bears the AWS signature (version 4) of a `POST /` to `service` with the test's credentials, worked out here from
+    /// AWS's description of it.
+    fn is_aws_signed(&self, service: &str) -> bool {
+        let Some(authorization) = self.header("authorization") else {
+            return false;
+        };
+        let part = |name: &str| {
+            authorization
+                .split(&[' ', ','][..])
+                .find_map(|part| part.strip_prefix(name))
+        };
+        let (Some(credential), Some(signed), Some(signature)) = (
+            part("Credential="),
+            part("SignedHeaders="),
+            part("Signature="),
+        ) else {
+            return false;
+        };
+        let Some((ACCESS_KEY_ID, scope)) = credential.split_once('/') else {
+            return false;
+        };
+        let at = self.header("x-amz-date").unwrap_or_default();
+        let day = at.get(..8).unwrap_or_default();
+        let headers: String = signed
+            .split(';')
+            .map(|name| format!("{name}:{}\n", self.header(name).unwrap_or_default()))
+            .collect();
+        let canonical = format!("POST\n/\n\n{headers}\n{signed}\n{}", hash(&self.body));
+        let to_sign = format!("AWS4-HMAC-SHA256\n{at}\n{scope}\n{}", hash(&canonical));
+        let first = format!("AWS4{SECRET_ACCESS_KEY}").into_bytes();
+        let key = [day, "eu-central-1", service, "aws4_request"]
+            .into_iter()
+            .fold(first, |key, part| keyed_hash(&key, part));
+        ["host", "x-amz-date", "x-amz-security-token", "x-amz-target"]
+            .iter()
+            .all(|name| signed.split(';').any(|signed| signed == *name))
+            && self.header("x-amz-security-token") == Some(SESSION_TOKEN)
+            && scope == format!("{day}/eu-central-1/{service}/aws4_request")
+            && signature == in_hex(&keyed_hash(&key, &to_sign))
+    }
+}
+
+/// The credentials of the processes under test.
+pub const ACCESS_KEY_ID: &str = "AKIACANARY";
+pub const SECRET_ACCESS_KEY: &str = "canarysecretaccesskey";
+pub const SESSION_TOKEN: &str = "canarysessiontoken";
+
+fn hash(text: &str) -> String {
+    in_hex(digest(&SHA256, text.as_bytes()).as_ref())
+}
+
+fn keyed_hash(key: &[u8], text: &str) -> Vec<u8> {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, key);
+    hmac::sign(&key, text.as_bytes()).as_ref().to_vec()
+}
+
+fn in_hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 pub struct Response {
@@ -73,6 +145,7 @@ where
         let line = head.lines().next().unwrap_or_default();
         let request = Request {
             line: line.trim_end_matches(" HTTP/1.1").to_owned(),
+            head: head.clone(),
             body: String::from_utf8_lossy(&body).into_owned(),
         };
         let Response {
@@ -99,6 +172,8 @@ pub enum Secret {
     Binary,
     /// An error type with its message, as AWS writes it.
     Refused(&'static str, &'static str),
+    /// A failure of the service itself the first time it is asked, and then the text.
+    FailingOnce(String),
 }
 
 /// Starts a Secrets Manager that has one answer, which can be changed.
@@ -106,10 +181,25 @@ pub async fn secrets_manager(secret: Secret) -> (SocketAddr, Arc<Mutex<Secret>>)
     let secret = Arc::new(Mutex::new(secret));
     let answer = Arc::clone(&secret);
     let address = serve(move |request| {
-        let secret = answer.lock().unwrap().clone();
+        let secret = {
+            let mut answer = answer.lock().unwrap();
+            let secret = answer.clone();
+            if let Secret::FailingOnce(text) = &secret {
+                *answer = Secret::Text(text.clone());
+            }
+            secret
+        };
         async move {
+            if !request.is_aws_signed("secretsmanager") {
+                return Response::json(403, &json!({"__type": "InvalidSignatureException", "message": "wrong"}));
+            }
             let id = serde_json::from_str::<Value>(&request.body).unwrap()["SecretId"].clone();
             match secret {
+                Secret::FailingOnce(_) => Response {
+                    status: 503,
+                    headers: vec![],
+                    body: "<html>".to_owned(),
+                },
                 Secret::Text(text) => Response::json(
                     200,
                     &json!({"ARN": id, "Name": "n", "VersionId": "v", "SecretString": text, "CreatedDate": 1.0}),

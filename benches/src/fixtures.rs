@@ -1,0 +1,201 @@
+//! The keys, certificates and files of one run, in a folder that ends with it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use alipay_signing::SigningKey;
+use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
+use aws_lc_rs::rsa::{KeyPair, KeySize};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use rustls::ServerConfig;
+use rustls::pki_types::PrivatePkcs8KeyDer;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::BenchError;
+
+/// The app of all contestants.
+pub const APP_ID: &str = "2021000000000001";
+
+/// Keys and files that do not depend on where the stubs listen.
+pub struct Fixtures {
+    folder: TempDir,
+    app_key: String,
+    alipay_key: SigningKey,
+    alipay_public_key: String,
+    tls: Arc<ServerConfig>,
+}
+
+impl Fixtures {
+    /// Makes the keys and writes the files.
+    ///
+    /// # Errors
+    /// [`BenchError::Keys`], [`BenchError::System`].
+    pub fn make() -> Result<Self, BenchError> {
+        let folder = TempDir::with_prefix("alipay-functions-bench-")
+            .map_err(BenchError::system("a temporary folder"))?;
+        let app_key = rsa_key()?;
+        let alipay_key = SigningKey::from_text(&rsa_key()?)
+            .map_err(|error| BenchError::Keys(error.to_string()))?;
+        let alipay_public_key = alipay_key.verifying_key().to_base64();
+        let (tls, root) = certificates()?;
+        let fixtures = Self {
+            folder,
+            app_key,
+            alipay_key,
+            alipay_public_key,
+            tls,
+        };
+        fixtures.write("root.pem", &root)?;
+        fixtures.write("app-key.pem", &pem("PRIVATE KEY", &fixtures.app_key))?;
+        fixtures.write(
+            "alipay-public-key.pem",
+            &pem("PUBLIC KEY", &fixtures.alipay_public_key),
+        )?;
+        for name in ["token-keys.json", "refresh-token-keys.json"] {
+            fixtures.write(name, &token_keys()?.to_string())?;
+        }
+        fixtures.write("login.json", &login_document()?.to_string())?;
+        Ok(fixtures)
+    }
+
+    /// What signs the gateway's replies.
+    pub fn alipay_key(&self) -> &SigningKey {
+        &self.alipay_key
+    }
+
+    /// What the stubs speak TLS with.
+    pub fn tls(&self) -> Arc<ServerConfig> {
+        Arc::clone(&self.tls)
+    }
+
+    /// The file `name`.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Writes the file `name` and says where it is.
+    ///
+    /// # Errors
+    /// [`BenchError::System`].
+    pub fn write(&self, name: &str, text: &str) -> Result<PathBuf, BenchError> {
+        let path = self.path(name);
+        write(&path, text)?;
+        Ok(path)
+    }
+
+    /// A document of `count` apps that call `gateway`; the first is the default one, and the contestants'. Making RSA keys is slow,
+    /// so the others share the keys of `more_keys` in turn.
+    ///
+    /// # Errors
+    /// [`BenchError::System`].
+    pub fn apps_document(
+        &self,
+        name: &str,
+        gateway: &str,
+        count: usize,
+        more_keys: &[String],
+    ) -> Result<PathBuf, BenchError> {
+        let keys = std::iter::once(&self.app_key).chain(more_keys.iter().cycle());
+        let first: u64 = APP_ID.parse().unwrap_or_default();
+        let apps: Vec<Value> = (first..)
+            .zip(keys)
+            .take(count)
+            .map(|(id, key)| {
+                json!({
+                    "appid": id.to_string(),
+                    "privateKey": key,
+                    "alipayPublicKey": self.alipay_public_key,
+                    "gateway": gateway,
+                    "pid": "2088000000000000",
+                    "homePage": "pages/index/index",
+                    "requestMethods": ["alipay.open.app.qrcode.create"],
+                })
+            })
+            .collect();
+        let document = json!({"default": APP_ID, "apps": apps});
+        self.write(name, &document.to_string())
+    }
+}
+
+fn write(path: &Path, text: &str) -> Result<(), BenchError> {
+    std::fs::write(path, text)
+        .map_err(|error| BenchError::system(path.display().to_string())(error))
+}
+
+/// A fresh private key: PKCS#8 in base64.
+///
+/// # Errors
+/// [`BenchError::Keys`].
+pub fn rsa_key() -> Result<String, BenchError> {
+    let failed = |_| BenchError::Keys("RSA".to_owned());
+    let pair = KeyPair::generate(KeySize::Rsa2048).map_err(failed)?;
+    let der: Pkcs8V1Der<'_> = pair.as_der().map_err(failed)?;
+    Ok(STANDARD.encode(der.as_ref()))
+}
+
+fn random_key() -> Result<String, BenchError> {
+    let mut key = [0; 32];
+    aws_lc_rs::rand::fill(&mut key).map_err(|_| BenchError::Keys("random bytes".to_owned()))?;
+    Ok(STANDARD.encode(key))
+}
+
+fn token_keys() -> Result<Value, BenchError> {
+    Ok(json!({"active": "bench", "keys": {"bench": random_key()?}}))
+}
+
+fn login_document() -> Result<Value, BenchError> {
+    Ok(json!({
+        "signing": {"bench": {"privateKey": rsa_key()?, "signFrom": "2026-01-01T00:00:00Z"}},
+        "sessions": {"active": "bench", "keys": {"bench": random_key()?}},
+        "clients": [],
+    }))
+}
+
+fn pem(label: &str, base64: &str) -> String {
+    let lines: Vec<&str> = base64
+        .as_bytes()
+        .chunks(64)
+        .filter_map(|line| std::str::from_utf8(line).ok())
+        .collect();
+    format!(
+        "-----BEGIN {label}-----\n{}\n-----END {label}-----\n",
+        lines.join("\n")
+    )
+}
+
+/// What the stubs show, with RSA keys as Alipay's and AWS's servers have, and the root that signed it (PEM).
+fn certificates() -> Result<(Arc<ServerConfig>, String), BenchError> {
+    let failed = |error: rcgen::Error| BenchError::Keys(error.to_string());
+    let key = || rcgen::KeyPair::generate_for(&rcgen::PKCS_RSA_SHA256).map_err(failed);
+    let mut of_root = rcgen::CertificateParams::default();
+    of_root.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    of_root
+        .distinguished_name
+        .push(rcgen::DnType::CommonName, "alipay-functions bench root");
+    of_root.key_usages = vec![rcgen::KeyUsagePurpose::KeyCertSign];
+    let root_key = key()?;
+    let root = of_root.self_signed(&root_key).map_err(failed)?;
+    let issuer = rcgen::Issuer::new(of_root, root_key);
+    let mut of_leaf =
+        rcgen::CertificateParams::new(["localhost".to_owned(), "127.0.0.1".to_owned()])
+            .map_err(failed)?;
+    of_leaf.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ServerAuth];
+    of_leaf.use_authority_key_identifier_extension = true;
+    let leaf_key = key()?;
+    let leaf = of_leaf.signed_by(&leaf_key, &issuer).map_err(failed)?;
+
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let private_key = PrivatePkcs8KeyDer::from(leaf_key.serialize_der());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .and_then(|builder| {
+            builder
+                .with_no_client_auth()
+                .with_single_cert(vec![leaf.der().clone()], private_key.into())
+        });
+    let mut config = config.map_err(|error| BenchError::Keys(error.to_string()))?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok((Arc::new(config), root.pem()))
+}
