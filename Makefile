@@ -13,6 +13,12 @@ ARCH ?= arm64
 # signature of every cold start pays for aws-lc's CPU-jitter entropy.
 export AWS_LC_SYS_NO_JITTER_ENTROPY := 1
 export SAM_CLI_TELEMETRY := 0
+# aws-lc built for size, as it is by the profile's opt-level, has no AVX-512: on x86_64 a signature takes twice as long where the CPU has
+# it (docs/decisions/0012). Set for every release build alike: another value is another build of everything.
+small_crypto_of_arm64 := 1
+small_crypto_of_x86_64 := 0
+package: export AWS_LC_SYS_SMALL := $(small_crypto_of_$(ARCH))
+instructions bench: export AWS_LC_SYS_SMALL = $(small_crypto_of_$(machine))
 # The emulator tests: the runtime interface emulator out of the aws-sam-cli package, and the binaries it runs, which are
 # those that `make package` zips (test-emulator: quicker ones of the profile ci).
 export LAMBDA_RIE := $(CURDIR)/.tools/emulator/aws-lambda-rie
@@ -112,7 +118,7 @@ bench: package-here ## Speed, memory, package sizes and cost beside Node's and P
 	@cargo build --locked --quiet --release --target $(target_of_$(machine)) --package benches
 	@# The two functions once more, trusting the bench's own certificates: for TLS, and moved away lest anybody deploys them.
 	@cargo build --locked --quiet --release --target $(target_of_$(machine)) --package get-mini-code --package code2session \
-		--features function-kit/bench-root
+		--package https-client --features https-client/bench-root
 	@mkdir -p $(bench_functions)
 	@mv target/$(target_of_$(machine))/release/{get-mini-code,code2session} $(bench_functions)/
 	@$(bench) compare --functions-trusting-bench-root $(bench_functions) $(BENCH_ARGUMENTS)

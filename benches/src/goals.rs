@@ -185,7 +185,7 @@ impl Goal {
             |(measured, of)| (Some(measured), of),
         );
         let is_met = |measured: f64| match self.bound {
-            Bound::AtLeast(bound) => measured > bound,
+            Bound::AtLeast(bound) => measured >= bound,
             Bound::AtMost(bound) => measured <= bound,
         };
         Outcome {

@@ -36,7 +36,7 @@ struct PlaceArguments {
     /// The project's root.
     #[arg(long, default_value = ".")]
     root: PathBuf,
-    /// The packaged binaries: <function>/bootstrap, or <function>.
+    /// The packaged binaries: FUNCTION/bootstrap, or FUNCTION.
     #[arg(long, default_value = "target/lambda")]
     functions: PathBuf,
     /// The same binaries built with the feature bench-root; without them TLS is not measured with ours.

@@ -3,8 +3,10 @@
 use std::io::{IsTerminal, Write, stderr};
 use std::time::{Duration, Instant};
 
+/// What takes no longer than this is done in silence.
+const SILENCE: Duration = Duration::from_secs(2);
 /// How often a line is written at most, where it does not replace the one before.
-const PAUSE: Duration = Duration::from_secs(2);
+const PAUSE: Duration = Duration::from_secs(10);
 
 /// What is being done, and how far it is.
 pub struct Progress {
@@ -12,8 +14,8 @@ pub struct Progress {
     what: String,
     steps: usize,
     done: usize,
-    /// When the last line was written, or it began: what takes no longer than a pause is done in silence.
-    written: Instant,
+    /// When the next line may be written.
+    next: Instant,
 }
 
 impl Progress {
@@ -24,20 +26,20 @@ impl Progress {
             what: what.into(),
             steps,
             done: 0,
-            written: Instant::now(),
+            next: Instant::now() + SILENCE,
         }
     }
 
     /// One more step is done.
     pub fn step(&mut self) {
         self.done += 1;
-        if self.is_terminal || self.written.elapsed() > PAUSE {
+        if self.is_terminal || Instant::now() > self.next {
             self.write();
         }
     }
 
     fn write(&mut self) {
-        self.written = Instant::now();
+        self.next = Instant::now() + PAUSE;
         let mut out = stderr().lock();
         // Who closes the error stream does not want to read it.
         let _ = if self.is_terminal {

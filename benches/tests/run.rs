@@ -1,5 +1,4 @@
 //! Whole runs with the floor alone, which needs nothing that is not built with these tests.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -184,7 +184,10 @@ impl Alipay {
         let apps = load(&location).await?;
         log_findings(&apps, clock());
         if let Some(default) = apps.get(None) {
-            gateway.open_connection(&default.app.gateway).await;
+            // The key gets ready while the connection waits for the gateway.
+            tokio::join!(gateway.open_connection(&default.app.gateway), async {
+                default.app.signing_key.warm_up();
+            });
         }
         let allow_caller_keys = setting(CALLER_KEYS).as_deref() == Some("true");
         Ok(Self::with(

@@ -4,6 +4,7 @@
 mod connector;
 mod secrets_manager;
 
+use std::borrow::Cow;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -14,14 +15,17 @@ use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
 use aws_types::region::Region;
+use https_client::exchange;
 use reqwest::Client;
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use tokio::sync::OnceCell;
 
 pub(crate) use self::secrets_manager::secret_text;
 
 use self::connector::connector;
+use crate::failure::with_causes;
 use crate::settings::{SettingError, StartUpError, required, setting};
 
 /// A host of AWS that takes longer is not reachable.
@@ -35,6 +39,10 @@ const OPERATION_TIMEOUT: Duration = Duration::from_secs(4);
 /// The first included.
 const MAX_ATTEMPTS: u32 = 3;
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
+/// For opening a connection ahead of the first call, and what may be said to that.
+const PRECONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+const MAX_GREETING_BYTES: usize = 16 * 1024;
+const DYNAMODB: &str = "AWS_ENDPOINT_URL_DYNAMODB";
 
 /// Where AWS is, and as whom it is called.
 struct Environment {
@@ -45,6 +53,7 @@ struct Environment {
 }
 
 impl Environment {
+    /// `endpoint` names the variable that, as `AWS_ENDPOINT_URL` does for all, puts another address in place of the service's own.
     fn read(endpoint: &'static str) -> Result<Self, SettingError> {
         Ok(Self {
             region: setting("AWS_REGION")
@@ -59,6 +68,20 @@ impl Environment {
             ),
             endpoint: setting(endpoint).or_else(|| setting("AWS_ENDPOINT_URL")),
         })
+    }
+
+    /// The address of `service`. China's regions have a domain of their own.
+    fn address(&self, service: &str) -> Cow<'_, str> {
+        if let Some(endpoint) = &self.endpoint {
+            return endpoint.into();
+        }
+        let region = &self.region;
+        let domain = if region.starts_with("cn-") {
+            "amazonaws.com.cn"
+        } else {
+            "amazonaws.com"
+        };
+        format!("https://{service}.{region}.{domain}/").into()
     }
 }
 
@@ -92,6 +115,31 @@ pub fn aws_settings(endpoint: &'static str) -> Result<SdkConfig, StartUpError> {
     Ok(settings.build())
 }
 
+/// The settings of a DynamoDB client, as [`aws_settings`], with a connection opened ahead of the first call, so that it need not wait for
+/// the TLS handshake. Opened once, however many ask.
+///
+/// # Errors
+/// As [`aws_settings`]. That nothing can be reached is left for the first call to say.
+pub async fn dynamodb_settings() -> Result<SdkConfig, StartUpError> {
+    static OPENED: OnceCell<()> = OnceCell::const_new();
+    let settings = aws_settings(DYNAMODB)?;
+    let (environment, client) = (Environment::read(DYNAMODB)?, client()?);
+    OPENED
+        .get_or_init(|| open_connection(client, &environment))
+        .await;
+    Ok(settings)
+}
+
+/// DynamoDB answers an unsigned `GET /` by saying that it is healthy.
+async fn open_connection(client: Client, environment: &Environment) {
+    let opening = client
+        .get(&*environment.address("dynamodb"))
+        .timeout(PRECONNECT_TIMEOUT);
+    if let Err(error) = exchange(opening, MAX_GREETING_BYTES).await {
+        tracing::debug!(error = with_causes(&error), "no connection to DynamoDB yet");
+    }
+}
+
 /// One per process, so that all AWS services share its roots and connections.
 fn client() -> Result<Client, StartUpError> {
     static CLIENT: OnceLock<Client> = OnceLock::new();
@@ -114,6 +162,29 @@ fn roots() -> RootCertStore {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_address_is_that_of_the_region_and_china_has_its_own_domain() {
+        let of = |region: &str, endpoint: Option<&str>| {
+            Environment {
+                region: region.to_owned(),
+                credentials: Credentials::new("", "", None, None, "test"),
+                endpoint: endpoint.map(str::to_owned),
+            }
+            .address("dynamodb")
+            .into_owned()
+        };
+        assert_eq!(
+            of("eu-central-1", None),
+            "https://dynamodb.eu-central-1.amazonaws.com/"
+        );
+        assert_eq!(
+            of("cn-north-1", None),
+            "https://dynamodb.cn-north-1.amazonaws.com.cn/"
+        );
+        let local = "http://127.0.0.1:8000";
+        assert_eq!(of("eu-central-1", Some(local)), local);
+    }
 
     #[test]
     fn every_compiled_in_root_is_one_that_browsers_trust() {

@@ -25,7 +25,7 @@ pub mod kept_log;
 
 pub use alipay::{Alipay, SelectedApp};
 pub use apps::{AppSettings, Apps, AppsError};
-pub use aws::aws_settings;
+pub use aws::{aws_settings, dynamodb_settings};
 pub use content_check::{CheckAnswer, CheckedContent, ContentCheck, ContentChecker, EarlierCheck};
 pub use envelope::Success;
 pub use event::{Caller, Door};

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 use alipay_gateway::methods::UserGrant;
 use aws_sdk_dynamodb::Client as DynamoDb;
 use function_kit::{
-    Failure, SelectedApp, SettingError, StartUpError, aws_settings, read_document, required,
+    Failure, SelectedApp, SettingError, StartUpError, dynamodb_settings, read_document, required,
 };
 use identity::{
     Account, Accounts, Client, IdTokenClaims, IdentityTable, Issuer, LoginDocument,
@@ -73,13 +73,17 @@ impl Logins {
     pub async fn from_environment() -> Result<Self, StartUpError> {
         let table = required(TABLE)?;
         let issuer = required(ISSUER)?;
-        let client = client_from_environment()?;
-        let text = read_document(DOCUMENT_FILE, DOCUMENT_SECRET).await?;
+        let (client, text) = tokio::try_join!(
+            client_from_environment(),
+            read_document(DOCUMENT_FILE, DOCUMENT_SECRET)
+        )?;
         let document = LoginDocument::from_json(&text).map_err(|error| {
             SettingError::new(DOCUMENT_FILE, format!("(or {DOCUMENT_SECRET}) {error}"))
         })?;
-        Self::new(client, table, document, &issuer)
-            .map_err(|error| SettingError::new(ISSUER, error.problem()).into())
+        let logins = Self::new(client, table, document, &issuer)
+            .map_err(|error| SettingError::new(ISSUER, error.problem()))?;
+        logins.issuer.warm_up(WallTime::from(SystemTime::now()));
+        Ok(logins)
     }
 
     /// The accounts alone, from the environment: `IDENTITY_TABLE` and the AWS SDKs' own names. Who has no more than these logs nobody in.
@@ -88,7 +92,7 @@ impl Logins {
     /// Names the setting that is wrong.
     pub async fn accounts_from_environment() -> Result<Accounts, StartUpError> {
         let table = required(TABLE)?;
-        let client = client_from_environment()?;
+        let client = client_from_environment().await?;
         Ok(Accounts::new(IdentityTable::new(client, table)))
     }
 
@@ -195,6 +199,6 @@ impl Logins {
     }
 }
 
-fn client_from_environment() -> Result<DynamoDb, StartUpError> {
-    Ok(DynamoDb::new(&aws_settings("AWS_ENDPOINT_URL_DYNAMODB")?))
+async fn client_from_environment() -> Result<DynamoDb, StartUpError> {
+    Ok(DynamoDb::new(&dynamodb_settings().await?))
 }

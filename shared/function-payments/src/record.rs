@@ -2,7 +2,7 @@ use std::time::{Duration, SystemTime};
 
 use alipay_gateway::Deadline;
 use aws_sdk_dynamodb::Client as DynamoDb;
-use function_kit::{StartUpError, aws_settings, required};
+use function_kit::{StartUpError, dynamodb_settings, required};
 use payments::{
     Finding, Message, Messages, Order, OrderTable, Orders, Outbox, PaymentError, Unpublished,
 };
@@ -45,7 +45,7 @@ impl Payments {
     /// Names the setting that is wrong.
     pub async fn from_environment() -> Result<Self, StartUpError> {
         let table = required(TABLE)?;
-        let client = DynamoDb::new(&aws_settings("AWS_ENDPOINT_URL_DYNAMODB")?);
+        let client = DynamoDb::new(&dynamodb_settings().await?);
         Ok(Self::new(client, table, Publisher::from_environment()?))
     }
 

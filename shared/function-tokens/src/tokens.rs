@@ -5,8 +5,8 @@ use alipay_gateway::methods::UserGrant;
 use alipay_gateway::{Call, GatewayError, Refusal, Reply};
 use aws_sdk_dynamodb::Client;
 use function_kit::{
-    Alipay, Caller, Failure, SettingError, StartUpError, aws_settings, read_document, required,
-    setting,
+    Alipay, Caller, Failure, SettingError, StartUpError, dynamodb_settings, read_document,
+    required, setting,
 };
 use secrecy::SecretString;
 use serde::Serialize;
@@ -117,8 +117,8 @@ impl Tokens {
     /// # Errors
     /// Names the setting that is wrong.
     pub async fn keeping_from_environment() -> Result<Self, StartUpError> {
-        let (client, table) = table_settings()?;
-        let (access, refresh) = tokio::try_join!(
+        let ((client, table), access, refresh) = tokio::try_join!(
+            table_settings(),
             keyring(KEYS_FILE, KEYS_SECRET),
             keyring(REFRESH_KEYS_FILE, REFRESH_KEYS_SECRET)
         )?;
@@ -138,9 +138,9 @@ impl Tokens {
     /// # Errors
     /// Names the setting that is wrong.
     pub async fn reading_from_environment() -> Result<Self, StartUpError> {
-        let (client, table) = table_settings()?;
         let refresh_function = RefreshFunction::from_environment()?;
-        let access = keyring(KEYS_FILE, KEYS_SECRET).await?;
+        let ((client, table), access) =
+            tokio::try_join!(table_settings(), keyring(KEYS_FILE, KEYS_SECRET))?;
         Ok(Self::reading(client, table, access, refresh_function))
     }
 
@@ -150,8 +150,9 @@ impl Tokens {
     /// # Errors
     /// Names the setting that is wrong.
     pub async fn answering_from_environment() -> Result<Self, StartUpError> {
-        let (client, table) = table_settings()?;
-        let keys = TokenKeys::for_reading(keyring(KEYS_FILE, KEYS_SECRET).await?);
+        let ((client, table), access) =
+            tokio::try_join!(table_settings(), keyring(KEYS_FILE, KEYS_SECRET))?;
+        let keys = TokenKeys::for_reading(access);
         Ok(Self::with(client, table, keys, DueShards::default(), None))
     }
 
@@ -335,9 +336,9 @@ pub(crate) fn deadline(caller: &Caller) -> WallTime {
     WallTime::from_millis(caller.deadline.unix_millis())
 }
 
-fn table_settings() -> Result<(Client, String), StartUpError> {
+async fn table_settings() -> Result<(Client, String), StartUpError> {
     let table = required(TABLE)?;
-    let client = Client::new(&aws_settings("AWS_ENDPOINT_URL_DYNAMODB")?);
+    let client = Client::new(&dynamodb_settings().await?);
     Ok((client, table))
 }
 

@@ -1,4 +1,4 @@
-//! Reading a JSON Web Token (RFC 7519) that this library signed, and nothing else.
+//! The parts of a JSON Web Token (RFC 7519), and reading one that this library signed and nothing else.
 //!
 //! The token chooses nothing: one algorithm, a closed list of header members, keys that are at hand. All that is cheap is checked before the
 //! signature, and the claims are looked at only behind it.
@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::Algorithm;
+use serde::Serialize;
 
 use crate::signing_keys::{KEY_ID_BYTES, PublicKey};
 use crate::strict_json::{self, Node};
@@ -116,6 +117,13 @@ fn key_of_header<'k>(
         .filter(|id| id.len() <= KEY_ID_BYTES)
         .ok_or(TokenRefused::Header)?;
     key_of(id).ok_or(TokenRefused::UnknownKey)
+}
+
+/// `contents` as one part of a token; `None` where it is no JSON.
+pub(crate) fn part(contents: &impl Serialize) -> Option<String> {
+    serde_json::to_vec(contents)
+        .ok()
+        .map(|json| URL_SAFE_NO_PAD.encode(json))
 }
 
 /// The bytes of one part. One text stands for them: no padding, no white space, no bits behind the last byte.

@@ -4,9 +4,10 @@ use std::fmt;
 use std::time::Duration;
 
 use alipay_signing::private_key_der;
+use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeyPair;
-use aws_lc_rs::signature::KeyPair as _;
-use jsonwebtoken::{DecodingKey, EncodingKey};
+use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256};
+use jsonwebtoken::DecodingKey;
 use table_rows::WallTime;
 
 /// Longest name of a key in bytes.
@@ -46,7 +47,8 @@ impl PublicKey {
 /// A key and the moment from which it signs. `Debug` shows its name and nothing of the key.
 pub(crate) struct SigningKey {
     pub(crate) public: PublicKey,
-    pub(crate) private: EncodingKey,
+    /// Kept as it was read: jsonwebtoken would parse and check the key for each token, which takes longer than the signature.
+    private: KeyPair,
     pub(crate) sign_from: WallTime,
 }
 
@@ -60,15 +62,30 @@ impl SigningKey {
         let pair =
             KeyPair::from_der(&der).map_err(|_| alipay_signing::KeyError::Malformed.to_string())?;
         let public = pair.public_key();
+        let public = PublicKey::new(
+            id,
+            public.modulus().big_endian_without_leading_zero(),
+            public.exponent().big_endian_without_leading_zero(),
+        );
         Ok(Self {
-            public: PublicKey::new(
-                id,
-                public.modulus().big_endian_without_leading_zero(),
-                public.exponent().big_endian_without_leading_zero(),
-            ),
-            private: EncodingKey::from_rsa_der(&der),
+            public,
+            private: pair,
             sign_from,
         })
+    }
+
+    /// The RS256 signature of `text`; `None` where the system gives no random bytes.
+    pub(crate) fn signature(&self, text: &str) -> Option<Vec<u8>> {
+        let mut signature = vec![0; self.private.public_modulus_len()];
+        self.private
+            .sign(
+                &RSA_PKCS1_SHA256,
+                &SystemRandom::new(),
+                text.as_bytes(),
+                &mut signature,
+            )
+            .ok()?;
+        Some(signature)
     }
 }
 

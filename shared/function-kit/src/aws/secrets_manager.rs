@@ -1,7 +1,6 @@
 //! Reads a secret: the one call of Secrets Manager that a function makes. Its SDK would be a tenth of every package
 //! (docs/decisions/0042).
 
-use std::borrow::Cow;
 use std::time::SystemTime;
 
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
@@ -97,10 +96,7 @@ fn signed_request(
     id: &str,
     now: SystemTime,
 ) -> Result<reqwest::Request, BoxError> {
-    let endpoint = environment
-        .endpoint
-        .as_deref()
-        .map_or_else(|| Cow::from(endpoint(&environment.region)), Cow::from);
+    let address = environment.address("secretsmanager");
     let body = serde_json::json!({ "SecretId": id }).to_string();
     let headers = [("content-type", CONTENT_TYPE), ("x-amz-target", TARGET)];
     let identity = Identity::from(environment.credentials.clone());
@@ -114,28 +110,18 @@ fn signed_request(
         .into();
     let signable = SignableRequest::new(
         "POST",
-        &*endpoint,
+        &*address,
         headers.into_iter(),
         SignableBody::Bytes(body.as_bytes()),
     )?;
     let (instructions, _) = sign(signable, &parameters)?.into_parts();
-    let mut request = http::Request::post(&*endpoint);
+    let mut request = http::Request::post(&*address);
     for (name, value) in headers {
         request = request.header(name, value);
     }
     let mut request = request.body(body)?;
     instructions.apply_to_request_http1x(&mut request);
     Ok(request.try_into()?)
-}
-
-/// The address of Secrets Manager in `region`. China's regions have a domain of their own.
-fn endpoint(region: &str) -> String {
-    let domain = if region.starts_with("cn-") {
-        "amazonaws.com.cn"
-    } else {
-        "amazonaws.com"
-    };
-    format!("https://secretsmanager.{region}.{domain}/")
 }
 
 #[derive(Deserialize)]
@@ -184,18 +170,6 @@ mod tests {
             headers: HeaderMap::new(),
             body: BytesMut::from(body),
         }
-    }
-
-    #[test]
-    fn the_address_is_that_of_the_region_and_china_has_its_own_domain() {
-        assert_eq!(
-            endpoint("eu-central-1"),
-            "https://secretsmanager.eu-central-1.amazonaws.com/"
-        );
-        assert_eq!(
-            endpoint("cn-north-1"),
-            "https://secretsmanager.cn-north-1.amazonaws.com.cn/"
-        );
     }
 
     #[test]
