@@ -5,8 +5,8 @@ use secrecy::SecretString;
 use crate::aws::secret_text;
 use crate::settings::{SettingError, StartUpError, setting};
 
-/// A document with secrets is a few KiB; Secrets Manager itself allows 64 KiB.
-const MAX_DOCUMENT_BYTES: u64 = 1024 * 1024;
+/// An app with its keys is about 2 KiB, so this is room for two thousand; Secrets Manager itself allows 64 KiB.
+const MAX_DOCUMENT_BYTES: u64 = 4 * 1024 * 1024;
 
 /// Where a document lies.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,7 +54,7 @@ impl Location {
                     .map_err(|error| problem(format!("the file cannot be read: {error}")))?
                     .len();
                 if length > MAX_DOCUMENT_BYTES {
-                    return Err(problem("the file is larger than 1 MiB".to_owned()).into());
+                    return Err(problem("the file is larger than 4 MiB".to_owned()).into());
                 }
                 let text = std::fs::read_to_string(path)
                     .map_err(|error| problem(format!("the file cannot be read: {error}")))?;

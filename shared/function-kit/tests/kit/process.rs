@@ -464,7 +464,7 @@ async fn a_wrong_setting_stops_the_start_and_is_named() {
     wrong["apps"][0]["privateKey"] = json!("MIIcanarycanarycanary");
     std::fs::write(&bad, wrong.to_string()).unwrap();
     let huge = folder.path().join("huge.json");
-    std::fs::write(&huge, " ".repeat(1024 * 1024 + 1)).unwrap();
+    std::fs::write(&huge, " ".repeat(4 * 1024 * 1024 + 1)).unwrap();
     let (good, bad, huge) = (
         good.to_str().unwrap(),
         bad.to_str().unwrap(),
@@ -493,7 +493,7 @@ async fn a_wrong_setting_stops_the_start_and_is_named() {
         ),
         (
             &[("ALIPAY_CONFIG_FILE", huge)],
-            "ALIPAY_CONFIG_FILE: the file is larger than 1 MiB",
+            "ALIPAY_CONFIG_FILE: the file is larger than 4 MiB",
         ),
         (
             &[("ALIPAY_CONFIG_FILE", bad)],
