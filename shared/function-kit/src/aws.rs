@@ -94,12 +94,29 @@ impl Environment {
 /// # Errors
 /// Names the first variable that is missing.
 pub fn aws_settings(endpoint: &'static str) -> Result<SdkConfig, StartUpError> {
-    let environment = Environment::read(endpoint)?;
+    Ok(sdk_config(Environment::read(endpoint)?, client()?))
+}
+
+/// The settings of a DynamoDB client, as [`aws_settings`], with a connection opened ahead of the first call, so that it need not wait for
+/// the TLS handshake. Opened once, however many ask.
+///
+/// # Errors
+/// As [`aws_settings`]. That nothing can be reached is left for the first call to say.
+pub async fn dynamodb_settings() -> Result<SdkConfig, StartUpError> {
+    static OPENED: OnceCell<()> = OnceCell::const_new();
+    let (environment, client) = (Environment::read(DYNAMODB)?, client()?);
+    OPENED
+        .get_or_init(|| open_connection(&client, &environment))
+        .await;
+    Ok(sdk_config(environment, client))
+}
+
+fn sdk_config(environment: Environment, client: Client) -> SdkConfig {
     let mut settings = SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new(environment.region))
         .credentials_provider(SharedCredentialsProvider::new(environment.credentials))
-        .http_client(connector(client()?))
+        .http_client(connector(client))
         .timeout_config(
             TimeoutConfig::builder()
                 .operation_attempt_timeout(ATTEMPT_TIMEOUT)
@@ -112,26 +129,11 @@ pub fn aws_settings(endpoint: &'static str) -> Result<SdkConfig, StartUpError> {
                 .with_initial_backoff(FIRST_PAUSE),
         );
     settings.set_endpoint_url(environment.endpoint);
-    Ok(settings.build())
-}
-
-/// The settings of a DynamoDB client, as [`aws_settings`], with a connection opened ahead of the first call, so that it need not wait for
-/// the TLS handshake. Opened once, however many ask.
-///
-/// # Errors
-/// As [`aws_settings`]. That nothing can be reached is left for the first call to say.
-pub async fn dynamodb_settings() -> Result<SdkConfig, StartUpError> {
-    static OPENED: OnceCell<()> = OnceCell::const_new();
-    let settings = aws_settings(DYNAMODB)?;
-    let (environment, client) = (Environment::read(DYNAMODB)?, client()?);
-    OPENED
-        .get_or_init(|| open_connection(client, &environment))
-        .await;
-    Ok(settings)
+    settings.build()
 }
 
 /// DynamoDB answers an unsigned `GET /` by saying that it is healthy.
-async fn open_connection(client: Client, environment: &Environment) {
+async fn open_connection(client: &Client, environment: &Environment) {
     let opening = client
         .get(&*environment.address("dynamodb"))
         .timeout(PRECONNECT_TIMEOUT);
