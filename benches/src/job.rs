@@ -1,5 +1,6 @@
 //! The two jobs that every contestant does, and the events that ask for them.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -47,18 +48,18 @@ impl Job {
     /// The event of the call `number`: each login has a code of its own.
     pub fn event(self, number: usize) -> Event {
         let id = format!("00000000-0000-4000-8000-{number:012}");
+        Event::new(&id, &self.event_text(number))
+    }
+
+    fn event_text(self, number: usize) -> Cow<'static, str> {
         match self {
-            Self::GetMiniCode => Event::new(
-                &id,
-                include_str!("../../events/get-mini-code/http.json").trim_end(),
-            ),
-            Self::Code2Session => {
-                let event = include_str!("../../events/code2session/http.json").trim_end();
-                Event::new(
-                    &id,
-                    &event.replace("events-http", &format!("bench-{number:028}")),
-                )
-            }
+            Self::GetMiniCode => include_str!("../../events/get-mini-code/http.json")
+                .trim_end()
+                .into(),
+            Self::Code2Session => include_str!("../../events/code2session/http.json")
+                .trim_end()
+                .replace("events-http", &format!("bench-{number:028}"))
+                .into(),
         }
     }
 
@@ -106,5 +107,8 @@ mod tests {
     fn the_code_of_the_event_is_another_each_time() {
         let text = include_str!("../../events/code2session/http.json");
         assert!(text.contains("events-http"));
+        let first = Job::Code2Session.event_text(1);
+        assert!(!first.contains("events-http"), "{first}");
+        assert_ne!(first, Job::Code2Session.event_text(2));
     }
 }

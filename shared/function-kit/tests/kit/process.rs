@@ -531,17 +531,21 @@ async fn a_wrong_setting_stops_the_start_and_is_named() {
     );
 }
 
+/// What a function writes that does not start, with its document in a secret of the Secrets Manager at `endpoint`.
+async fn ended_with_secret_at(endpoint: &str) -> String {
+    let settings = &[
+        ("ALIPAY_CONFIG_SECRET", SECRET_ID),
+        ("AWS_ENDPOINT_URL_SECRETS_MANAGER", endpoint),
+    ];
+    Process::start("function", settings).ended().await
+}
+
 /// The document is read, then: what is wrong in it is named.
 #[tokio::test]
 async fn a_secret_is_asked_for_again_where_the_service_fails_once() {
     let text = "{\"apps\":1}".to_owned();
     let (address, _) = secrets_manager(Secret::FailingOnce(text)).await;
-    let endpoint = format!("http://{address}");
-    let settings = &[
-        ("ALIPAY_CONFIG_SECRET", SECRET_ID),
-        ("AWS_ENDPOINT_URL_SECRETS_MANAGER", &*endpoint),
-    ];
-    let written = Process::start("function", settings).ended().await;
+    let written = ended_with_secret_at(&format!("http://{address}")).await;
     assert!(
         written.contains("the document of apps: apps: must be an array"),
         "{written}"
@@ -579,12 +583,7 @@ async fn a_secret_that_cannot_be_had_stops_the_start_and_names_its_variable() {
         ),
     ] {
         let (address, _) = secrets_manager(secret).await;
-        let endpoint = format!("http://{address}");
-        let settings = &[
-            ("ALIPAY_CONFIG_SECRET", SECRET_ID),
-            ("AWS_ENDPOINT_URL_SECRETS_MANAGER", &*endpoint),
-        ];
-        let written = Process::start("function", settings).ended().await;
+        let written = ended_with_secret_at(&format!("http://{address}")).await;
         assert!(
             written.contains(said) && written.contains(cause),
             "{said}: {written}"
@@ -595,11 +594,7 @@ async fn a_secret_that_cannot_be_had_stops_the_start_and_names_its_variable() {
         );
     }
     // Nobody listens.
-    let settings = &[
-        ("ALIPAY_CONFIG_SECRET", SECRET_ID),
-        ("AWS_ENDPOINT_URL_SECRETS_MANAGER", "http://127.0.0.1:9"),
-    ];
-    let written = Process::start("function", settings).ended().await;
+    let written = ended_with_secret_at("http://127.0.0.1:9").await;
     assert!(
         written.contains("ALIPAY_CONFIG_SECRET: the secret could not be read"),
         "{written}"
