@@ -199,8 +199,8 @@ async fn a_genuine_notice_that_does_not_fit_is_an_alarm() {
     let other = &bench.other_app.app_id;
     for (field, says) in [
         ("seller_id", ("seller_id", "2088000000000998")),
-        ("total_amount", ("total_amount", "0.02")),
-        ("out_trade_no", ("out_trade_no", "T2")),
+        ("total_amount", ("total_amount", "98765.43")),
+        ("out_trade_no", ("out_trade_no", "ANOTHER-ORDER")),
         ("out_trade_no", ("out_trade_no", "20190815155618536-564-57")),
         ("app_id", ("app_id", other.as_str())),
         ("app_id", ("auth_app_id", other.as_str())),
