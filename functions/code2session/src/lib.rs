@@ -117,21 +117,24 @@ impl Code2Session {
             Ok(granted) => granted,
             Err(error) => return Err(self.tokens.exchange_failed(claim, error).await),
         };
-        let auth_app_id = input.auth_app_id.as_deref();
-        let fields = match self.fields(input, caller, &granted, asked_at).await {
-            Ok(fields) => fields,
-            // The code is spent all the same.
-            Err(failure) => return Err(self.tokens.failed(claim, failure).await),
-        };
         let login = Login {
             app_id: caller.app.id(),
-            auth_app_id,
+            auth_app_id: input.auth_app_id.as_deref(),
             scope: input.scope.as_deref(),
             granted: &granted,
             asked_at,
         };
+        let (fields, seen) = tokio::join!(
+            self.fields(input, caller, &granted, asked_at),
+            self.tokens.look(&login)
+        );
+        let fields = match fields {
+            Ok(fields) => fields,
+            // The code is spent all the same.
+            Err(failure) => return Err(self.tokens.failed(claim, failure).await),
+        };
         self.tokens
-            .keep_login(&login, claim, &fields)
+            .keep_login(&login, seen, claim, &fields)
             .await
             .map_err(|error| exchanged_but_not_kept(error, NOT_KEPT))?;
         Ok(fields)

@@ -115,15 +115,16 @@ impl Logins {
             granted: &granted,
             asked_at,
         };
-        tokens
-            .keep_login(&login, claim, &())
-            .await
-            .map_err(|error| exchanged_but_not_kept(error, LOG_IN_AGAIN))?;
-        let account = self
-            .account_of(&caller.app, None, &granted, asked_at)
-            .await?;
+        let keep = async {
+            let seen = tokens.look(&login).await;
+            tokens.keep_login(&login, seen, claim, &()).await
+        };
+        // The account is no reason for the tokens to wait: the user's earlier ones may have ended with the exchange.
+        let (kept, account) =
+            tokio::join!(keep, self.account_of(&caller.app, None, &granted, asked_at));
+        kept.map_err(|error| exchanged_but_not_kept(error, LOG_IN_AGAIN))?;
         Ok(LoggedIn {
-            account,
+            account: account?,
             app_id: caller.app.id().to_owned(),
             openid,
             granted,

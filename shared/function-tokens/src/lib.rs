@@ -19,6 +19,6 @@ pub use refresh_function::RefreshFunction;
 pub use requests::{RefreshMessage, RefreshRequest};
 pub use token_store::{
     AccessToken, Because, ClaimToken, DueRow, DueShard, DueShards, Keyring, RefreshOutcome,
-    RescueQueue, RescuedPair, StoreError, TokenKey, TokenKeys, TokenKind,
+    RescueQueue, RescuedPair, Seen, StoreError, TokenKey, TokenKeys, TokenKind,
 };
 pub use tokens::{Login, Tokens, User, is_refused_user_token};

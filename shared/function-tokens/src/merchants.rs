@@ -5,7 +5,7 @@ use alipay_gateway::{Call, GatewayError, Refusal, Reply};
 use function_kit::{Alipay, Caller, Failure, Outcome};
 use secrecy::SecretString;
 use serde::Serialize;
-use token_store::{AccessToken, ClaimToken, StoreError, TokenKey, TokenKind, WallTime};
+use token_store::{AccessToken, ClaimToken, Seen, StoreError, TokenKey, TokenKind, WallTime};
 
 use crate::Tokens;
 use crate::failure::store_failure;
@@ -41,17 +41,21 @@ impl Tokens {
             asked_at,
         } = *authorization;
         let now = WallTime::from(asked_at);
+        // Nobody looks first: nothing else is waited for, and a merchant seldom authorises twice.
         let Some((last, others)) = granted.split_last() else {
             return Err(StoreError::NotFound);
         };
         for granted in others {
             let key = merchant_key(app_id, &granted.auth_app_id);
             let grant = merchants_stored_form(granted, asked_at);
-            self.store.put_login(&key, &grant, now, None).await?;
+            self.store
+                .put_login(&key, Seen::NOTHING, &grant, now, None)
+                .await?;
         }
         let key = merchant_key(app_id, &last.auth_app_id);
         let grant = merchants_stored_form(last, asked_at);
-        self.keep(&key, &grant, now, claim, answer).await
+        self.keep(&key, Seen::NOTHING, &grant, now, claim, answer)
+            .await
     }
 
     /// The token to act for a merchant's app, refreshed first where its time is over.

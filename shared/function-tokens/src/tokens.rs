@@ -1,5 +1,5 @@
 use std::fmt;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use alipay_gateway::methods::UserGrant;
 use alipay_gateway::{Call, GatewayError, Refusal, Reply};
@@ -12,8 +12,9 @@ use secrecy::SecretString;
 use serde::Serialize;
 use token_store::{
     AccessToken, ClaimToken, Completion, DueShards, DueShardsError, FirstAnswers, Grant, Keyring,
-    Replacement, StoreError, TokenKey, TokenKeys, TokenKind, TokenStore, WallTime,
+    Replacement, Seen, StoreError, TokenKey, TokenKeys, TokenKind, TokenStore, WallTime,
 };
+use tokio::time::timeout;
 
 use crate::failure::store_failure;
 use crate::once::kept_text;
@@ -26,6 +27,8 @@ const KEYS_SECRET: &str = "TOKEN_KEYS_SECRET";
 const REFRESH_KEYS_FILE: &str = "REFRESH_TOKEN_KEYS_FILE";
 const REFRESH_KEYS_SECRET: &str = "REFRESH_TOKEN_KEYS_SECRET";
 const DUE_SHARDS: &str = "DUE_SHARDS";
+/// How long a login waits at most for what is no more than a hint.
+const LOOK_TIMEOUT: Duration = Duration::from_millis(300);
 /// The row of a login that named no scope.
 pub(crate) const DEFAULT_SCOPE: &str = "default";
 
@@ -161,50 +164,62 @@ impl Tokens {
         &self.store
     }
 
+    /// Looks whether the user has logged in before, which spares [`Tokens::keep_login`] a write that is refused. To be asked beside
+    /// something that takes as long. It never fails: without an answer in time nothing was seen.
+    pub async fn look(&self, login: &Login<'_>) -> Seen {
+        let Some(key) = login.key() else {
+            return Seen::NOTHING;
+        };
+        match timeout(LOOK_TIMEOUT, self.store.look(&key)).await {
+            Ok(Ok(seen)) => seen,
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "it could not be seen whether the user has logged in before");
+                Seen::NOTHING
+            }
+            Err(_) => {
+                tracing::debug!("it was not seen in time whether the user has logged in before");
+                Seen::NOTHING
+            }
+        }
+    }
+
     /// Keeps what a login granted, and with it `answer` as the first answer of `claim`: both or neither. Only when the claim was
-    /// taken over meanwhile are the tokens kept alone.
+    /// taken over meanwhile are the tokens kept alone. `seen` is what [`Tokens::look`] saw, which may be out of date.
     ///
     /// # Errors
     /// As [`TokenStore::put_login`]. After [`StoreError::Unavailable`] the login must not be answered as if it were stored.
     pub async fn keep_login<T: Serialize>(
         &self,
         login: &Login<'_>,
+        seen: Seen,
         claim: ClaimToken,
         answer: &T,
     ) -> Result<(), StoreError> {
-        let Login {
-            app_id,
-            auth_app_id,
-            scope,
-            granted,
-            asked_at,
-        } = *login;
-        let Some(openid) = granted.openid() else {
-            return Err(StoreError::NotFound);
-        };
-        let key = user_key(app_id, auth_app_id, openid, scope);
-        let grant = stored_form(granted, asked_at);
-        self.keep(&key, &grant, WallTime::from(asked_at), claim, answer)
-            .await
+        let key = login.key().ok_or(StoreError::NotFound)?;
+        let grant = stored_form(login.granted, login.asked_at);
+        let now = WallTime::from(login.asked_at);
+        self.keep(&key, seen, &grant, now, claim, answer).await
     }
 
     /// Keeps a pair, and with it the first answer of `claim`: both or neither.
     pub(crate) async fn keep<T: Serialize>(
         &self,
         key: &TokenKey,
+        seen: Seen,
         grant: &Grant,
         now: WallTime,
         claim: ClaimToken,
         answer: &T,
     ) -> Result<(), StoreError> {
         let text = kept_text::<T>(Ok(answer)).ok_or(StoreError::Sealing)?;
+        let completion = Completion::new(claim, &text);
         match self
             .store
-            .put_login(key, grant, now, Some(Completion::new(claim, &text)))
+            .put_login(key, seen.clone(), grant, now, Some(completion))
             .await
         {
             // Another caller took over after this one's deadline. The pair is good all the same.
-            Err(StoreError::ClaimLost) => self.store.put_login(key, grant, now, None).await?,
+            Err(StoreError::ClaimLost) => self.store.put_login(key, seen, grant, now, None).await?,
             stored => stored?,
         };
         Ok(())
@@ -320,6 +335,14 @@ pub fn is_refused_user_token(refusal: &Refusal) -> bool {
         refusal.sub_code.as_deref(),
         Some("aop.invalid-auth-token" | "aop.auth-token-time-out")
     )
+}
+
+impl Login<'_> {
+    /// Its row; `None` where Alipay named nobody.
+    fn key(&self) -> Option<TokenKey> {
+        let openid = self.granted.openid()?;
+        Some(user_key(self.app_id, self.auth_app_id, openid, self.scope))
+    }
 }
 
 impl User<'_> {

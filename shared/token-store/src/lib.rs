@@ -31,5 +31,5 @@ pub use table_rows::{Clock, SystemClock, WallTime};
 pub use tokens::{
     AccessToken, Because, DuePage, DuePosition, DueRow, Grant, InProcess, NoRescueQueue,
     RefreshFailure, RefreshOutcome, RefreshWith, Refresher, Renewal, Replacement, RescueQueue,
-    RescuedPair, TokenStore,
+    RescuedPair, Seen, TokenStore,
 };

@@ -271,7 +271,8 @@ fn sealed_text(
     }))
 }
 
-/// What a later write of the same row is conditional on.
+/// What a later write of the same row is conditional on. Nothing of it is secret.
+#[derive(Clone, Debug)]
 pub(crate) struct Lineage {
     pub(crate) generation: Generation,
     pub(crate) grant_id: String,
@@ -279,6 +280,9 @@ pub(crate) struct Lineage {
 }
 
 impl Lineage {
+    /// The attributes that it is made of.
+    pub(crate) const ATTRIBUTES: &str = "generation, grant_id, commit_id";
+
     pub(crate) fn from_item(item: &Item) -> Result<Self, StoreError> {
         Ok(Self {
             generation: Generation(required_number(item, attribute::GENERATION)?),

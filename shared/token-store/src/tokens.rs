@@ -32,6 +32,7 @@ use single_flight::SingleFlight;
 
 pub use because::Because;
 pub use due_rows::{DuePage, DuePosition, DueRow};
+pub use login::Seen;
 pub use outcome::RefreshOutcome;
 pub use read::{InProcess, Renewal, Replacement};
 pub use refresh::RefreshWith;
@@ -103,11 +104,14 @@ pub enum RefreshFailure {
 /// *lineage*: a commit is conditional on the generation and the grant that its refresh token came
 /// from, not on the lease. The lease only keeps several callers from calling the gateway at once.
 ///
-/// Login ([`put_login`](Self::put_login)):
+/// Login ([`look`](Self::look), [`put_login`](Self::put_login)):
 ///
-/// - Write the whole row with a new grant id, as generation 1, if there is no row. If there is
-///   one, the refused write hands it back.
-/// - Write it as the generation after the one seen, if that one is still there; else look again.
+/// - Look what is there, while something else is waited for. The read need not be consistent, may fail and may be left out:
+///   it is a hint, and the writes below are conditional on what it saw.
+/// - Nothing seen: write the whole row with a new grant id, as generation 1, if there is no row. A row
+///   seen: write it as the generation after that one, if generation and grant are still there.
+/// - A refused write hands back the row that is there instead: with our own grant id, an earlier reply was lost and all is well;
+///   else that one is seen now. None handed back: read the row consistently. Write again.
 ///
 /// Refresh ([`refresh`](Self::refresh)), by whoever has the keys for refresh tokens:
 ///

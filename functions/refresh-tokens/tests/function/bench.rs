@@ -13,7 +13,7 @@ use refresh_tokens::{RefreshTokens, Settings};
 use serde_json::{Value, json};
 use simulator::{AppOptions, CodeOptions, SimulatedApp, Simulator};
 use table_rows::MovableClock;
-use token_store::{Grant, WallTime};
+use token_store::{Grant, Seen, WallTime};
 use tokio::net::TcpSocket;
 
 use crate::sqs::{REFRESH_QUEUE, RESCUE_QUEUE, Sqs};
@@ -191,7 +191,10 @@ impl Bench {
             refresh_expires_at: Some(start.plus(30 * 24 * LIFE)),
         };
         let tokens = self.tokens_in(shards);
-        let stored = tokens.store().put_login(key, &grant, start, None).await;
+        let stored = tokens
+            .store()
+            .put_login(key, Seen::NOTHING, &grant, start, None)
+            .await;
         stored.unwrap();
     }
 

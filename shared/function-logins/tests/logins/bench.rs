@@ -11,7 +11,7 @@ use aws_lc_rs::rsa::{KeyPair, KeySize};
 use aws_sdk_dynamodb::Client;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use embedded_dynamodb::{EmbeddedDynamoDb, client_at};
+use embedded_dynamodb::{EmbeddedDynamoDb, Proxy, client_at};
 use function_kit::{Alipay, Apps, Caller, Failure, Invocation, Request};
 use function_logins::{LoggedIn, LoginDocument, Logins};
 use function_tokens::{DueShards, Keyring, TokenKeys, Tokens};
@@ -35,7 +35,7 @@ pub struct Bench {
     pub logins: Logins,
     identities: Client,
     nowhere: Client,
-    _dynamodb: EmbeddedDynamoDb,
+    dynamodb: EmbeddedDynamoDb,
     _held: TcpSocket,
 }
 
@@ -68,7 +68,7 @@ impl Bench {
             other_app,
             nowhere: client_at(held.local_addr().unwrap()),
             identities: client,
-            _dynamodb: dynamodb,
+            dynamodb,
             _held: held,
         }
     }
@@ -81,6 +81,13 @@ impl Bench {
     /// Tokens whose table nobody serves.
     pub fn tokens_without_a_table(&self) -> Tokens {
         tokens(&self.nowhere)
+    }
+
+    /// What is asked of the table of tokens, and the tokens that ask it through this.
+    pub async fn watched_tokens(&self) -> (Proxy, Tokens) {
+        let proxy = Proxy::before(self.dynamodb.address()).await.unwrap();
+        let tokens = tokens(&client_at(proxy.address));
+        (proxy, tokens)
     }
 
     /// A fresh code of [`USER`].

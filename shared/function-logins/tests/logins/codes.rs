@@ -1,9 +1,10 @@
 //! A code makes one login, and a login that did not come about does not look like one.
 
+use embedded_dynamodb::Fault;
 use function_kit::Outcome;
 use function_tokens::User;
 use futures_util::future::join_all;
-use simulator::{Fault, FaultKind};
+use simulator::{Fault as GatewayFault, FaultKind};
 
 use crate::bench::{Bench, EXCHANGE, USER};
 
@@ -36,6 +37,31 @@ async fn the_next_code_leads_to_the_same_account() {
     assert_eq!(first.account.uid, second.account.uid);
     assert!(!second.account.is_new);
     assert_eq!(second.app_id, bench.app.app_id);
+}
+
+#[tokio::test]
+async fn a_first_login_and_a_later_one_store_their_tokens_by_one_transaction_each() {
+    let bench = Bench::new().await;
+    let (table, tokens) = bench.watched_tokens().await;
+    for _ in 0..3 {
+        let code = bench.code();
+        let login = bench.log_in_with(&bench.logins, &tokens, &code);
+        assert!(login.await.is_ok());
+        let operations = table.take_operations();
+        assert_eq!(operations, ["PutItem", "GetItem", "TransactWriteItems"]);
+    }
+}
+
+#[tokio::test]
+async fn a_login_for_which_nobody_could_look_is_a_login_all_the_same() {
+    let bench = Bench::new().await;
+    assert!(bench.log_in(&bench.code()).await.is_ok());
+    let (table, tokens) = bench.watched_tokens().await;
+    table.arm("GetItem", Fault::Silence, usize::MAX);
+    let code = bench.code();
+    let login = bench.log_in_with(&bench.logins, &tokens, &code);
+    assert!(login.await.is_ok());
+    assert_eq!(table.suffered(), 1);
 }
 
 #[tokio::test]
@@ -99,7 +125,7 @@ async fn a_refused_code_makes_no_account() {
 async fn a_code_of_which_nobody_knows_whether_it_was_exchanged_is_spent() {
     let bench = Bench::new().await;
     let code = bench.code();
-    let refused = Fault::once(FaultKind::ResetBeforeReading).for_method(EXCHANGE);
+    let refused = GatewayFault::once(FaultKind::ResetBeforeReading).for_method(EXCHANGE);
     bench.simulator.inject(refused);
     let failure = bench.log_in(&code).await.err().unwrap();
     assert!(!failure.is_repeatable(), "{failure:?}");

@@ -179,7 +179,11 @@ impl Bench {
             asked_at,
         };
         let claim = self.claim().await;
-        self.tokens.keep_login(&login, claim, &"").await.unwrap();
+        let seen = self.tokens.look(&login).await;
+        self.tokens
+            .keep_login(&login, seen, claim, &"")
+            .await
+            .unwrap();
     }
 
     /// What a process with all keys makes of a row, as the function `refresh-tokens` does.

@@ -9,7 +9,7 @@ use alipay_gateway::methods::{
 };
 use function_kit::{Failure, Outcome};
 use function_tokens::{
-    Authorization, Because, Login, RefreshOutcome, RefreshRequest, TokenKey, TokenKind, User,
+    Authorization, Because, Login, RefreshOutcome, RefreshRequest, Seen, TokenKey, TokenKind, User,
 };
 use secrecy::{ExposeSecret, SecretString};
 use simulator::{CodeOptions, Fault, FaultKind};
@@ -269,7 +269,11 @@ async fn log_in_at_the_merchants(bench: &Bench) -> String {
         asked_at,
     };
     let claim = bench.claim().await;
-    bench.tokens.keep_login(&login, claim, &"").await.unwrap();
+    bench
+        .tokens
+        .keep_login(&login, Seen::NOTHING, claim, &"")
+        .await
+        .unwrap();
     bench.simulator.clear_received();
     granted.openid().unwrap().to_owned()
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use alipay_gateway::Refusal;
 use function_kit::{Failure, Outcome};
-use function_tokens::{Begun, ClaimToken, Login, Once, User};
+use function_tokens::{Begun, ClaimToken, Login, Once, Seen, User};
 
 use crate::bench::Bench;
 
@@ -268,7 +268,7 @@ async fn a_login_and_its_first_answer_are_kept_together() {
     };
     bench
         .tokens
-        .keep_login(&login, claim, &"welcome")
+        .keep_login(&login, Seen::NOTHING, claim, &"welcome")
         .await
         .unwrap();
     assert_eq!(
@@ -293,7 +293,7 @@ async fn a_login_whose_claim_was_taken_over_keeps_its_tokens_all_the_same() {
     };
     bench
         .tokens
-        .keep_login(&login, slow, &"late")
+        .keep_login(&login, Seen::NOTHING, slow, &"late")
         .await
         .unwrap();
     bench

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use alipay_gateway::methods::UserGrant;
-use function_tokens::{Because, RefreshOutcome, TokenKey, TokenKind, User};
+use function_tokens::{Because, RefreshOutcome, Seen, TokenKey, TokenKind, User};
 use secrecy::ExposeSecret;
 use simulator::{AppOptions, Fault, FaultKind, RefreshCount};
 
@@ -235,7 +235,11 @@ async fn a_row_of_an_app_that_is_not_configured_is_kept_and_left_alone() {
         asked_at,
     };
     let claim = bench.claim().await;
-    bench.tokens.keep_login(&login, claim, &"").await.unwrap();
+    bench
+        .tokens
+        .keep_login(&login, Seen::NOTHING, claim, &"")
+        .await
+        .unwrap();
     let key = TokenKey {
         app_id: "2021000000000999".to_owned(),
         kind: TokenKind::User,

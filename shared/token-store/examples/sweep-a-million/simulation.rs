@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use secrecy::{ExposeSecret, SecretString};
 use token_store::{
     Because, DuePosition, DueRow, DueShard, DueShards, Grant, Keyring, NoRescueQueue,
-    RefreshFailure, RefreshOutcome, RefreshWith, Refresher, TokenKey, TokenKeys, TokenKind,
+    RefreshFailure, RefreshOutcome, RefreshWith, Refresher, Seen, TokenKey, TokenKeys, TokenKind,
     TokenStore, WallTime, create_table,
 };
 
@@ -142,7 +142,7 @@ impl Simulation {
                         let now = LOGINS_AT.plus(after);
                         let grant = Gateway::pair(subject, 1, now, LOGINS_AT);
                         store
-                            .put_login(&key_of(subject), &grant, now, None)
+                            .put_login(&key_of(subject), Seen::NOTHING, &grant, now, None)
                             .await
                             .unwrap();
                     }

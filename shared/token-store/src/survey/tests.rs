@@ -7,7 +7,7 @@ use crate::dynamo::{number, text};
 use crate::keyring::Keyring;
 use crate::keys::TokenKeys;
 use crate::table::create_table;
-use crate::tokens::{Grant, TokenStore};
+use crate::tokens::{Grant, Seen, TokenStore};
 
 const TABLE: &str = "tokens";
 const START: WallTime = WallTime::from_secs(1_795_226_400);
@@ -51,7 +51,7 @@ impl Bench {
             refresh_expires_at: refreshable.then(|| START.plus(2 * life)),
         };
         self.store
-            .put_login(key, &grant, START, None)
+            .put_login(key, Seen::NOTHING, &grant, START, None)
             .await
             .unwrap();
     }

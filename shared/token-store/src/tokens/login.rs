@@ -28,6 +28,16 @@ const PAUSE: Duration = Duration::from_millis(20);
 const IF_ABSENT: &str = "attribute_not_exists(pk)";
 const IF_AS_SEEN: &str = "generation = :seen_generation AND grant_id = :seen_grant";
 
+/// What stood in a row before a login, as [`TokenStore::look`] saw it. A hint and no promise: a login that finds something else looks
+/// again.
+#[derive(Clone, Debug)]
+pub struct Seen(Option<Lineage>);
+
+impl Seen {
+    /// Nobody has looked, or there was no row.
+    pub const NOTHING: Self = Self(None);
+}
+
 /// What a conditional write came to.
 enum Written {
     Yes,
@@ -38,12 +48,41 @@ enum Written {
 }
 
 impl TokenStore {
+    /// Looks whether somebody has logged in before, so that [`put_login`](Self::put_login) need not be refused to find out. To be asked
+    /// while something else is waited for.
+    ///
+    /// The only read here that is not consistent: half the price, and what is out of date does no harm.
+    ///
+    /// # Errors
+    /// [`StoreError::InvalidKey`], [`StoreError::Unavailable`], [`StoreError::Rejected`], [`StoreError::Corrupt`]. A login can go on with
+    /// [`Seen::NOTHING`].
+    pub async fn look(&self, key: &TokenKey) -> Result<Seen, StoreError> {
+        let address = key.address()?;
+        let reply = self
+            .table
+            .client
+            .get_item()
+            .table_name(&self.table.name)
+            .key(attribute::PK, address.pk())
+            .key(attribute::SK, address.sk())
+            .projection_expression(Lineage::ATTRIBUTES)
+            .consistent_read(false)
+            .send()
+            .await
+            .map_err(failed)?;
+        let lineage = reply.item.as_ref().map(Lineage::from_item).transpose()?;
+        Ok(Seen(lineage))
+    }
+
     /// Stores the pair of a login under a new grant id and returns its generation: 1, or one more
     /// than the generation that was there. A refresh of an older grant that is still running will
     /// find the grant changed and discard its result.
     ///
-    /// With `completes`, the first answer is written in the same transaction: both or neither. On a
-    /// first login that is one round trip, on a later one two.
+    /// `seen` decides nothing but the number of round trips: one if it is still so, else one more, and
+    /// two more if the row has gone since. With [`Seen::NOTHING`] a first login is one round trip and
+    /// a later one two, the first of them a write that is refused and paid for.
+    ///
+    /// With `completes`, the first answer is written in the same transaction: both or neither.
     ///
     /// # Errors
     /// - [`StoreError::Unavailable`]: whether the pair was stored is unknown; it must not be treated
@@ -55,6 +94,7 @@ impl TokenStore {
     pub async fn put_login(
         &self,
         key: &TokenKey,
+        seen: Seen,
         grant: &Grant,
         now: WallTime,
         completes: Option<Completion<'_>>,
@@ -62,7 +102,7 @@ impl TokenStore {
         let address = key.address()?;
         let grant_id = Uuid::new_v4().to_string();
         let commit_id = Uuid::new_v4().to_string();
-        let mut seen: Option<Lineage> = None;
+        let Seen(mut seen) = seen;
         crash_point("before-login").await;
         for attempt in 0..ATTEMPTS {
             let generation = seen
@@ -101,7 +141,7 @@ impl TokenStore {
             {
                 return Ok(generation);
             }
-            // The second attempt of a repeated login is the usual case and does not wait.
+            // The second attempt does not wait: mostly somebody has logged in before, and nobody else is at it now.
             if attempt > 0 {
                 tokio::time::sleep(jittered(PAUSE)).await;
             }

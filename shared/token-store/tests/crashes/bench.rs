@@ -158,8 +158,17 @@ impl Row {
     }
 
     pub fn state(&self) -> &str {
-        match &self.0["state"] {
-            AttributeValue::S(state) => state,
+        self.text("state")
+    }
+
+    /// Which write stored the pair.
+    pub fn commit_id(&self) -> &str {
+        self.text("commit_id")
+    }
+
+    fn text(&self, name: &str) -> &str {
+        match &self.0[name] {
+            AttributeValue::S(text) => text,
             other => panic!("{other:?}"),
         }
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 use token_store::{
-    Because, Clock, Grant, RefreshFailure, RefreshOutcome, Refresher, TokenKind, WallTime,
+    Because, Clock, Grant, RefreshFailure, RefreshOutcome, Refresher, Seen, TokenKind, WallTime,
 };
 
 use crate::bench::{Bench, ManualClock, START, client_at, key_of, store_over};
@@ -50,8 +50,9 @@ async fn worker() {
     .unwrap();
     if point.contains("login") {
         let grant = line.log_in();
+        let seen = store.look(&key).await.unwrap();
         store
-            .put_login(&key, &grant, clock.now(), None)
+            .put_login(&key, seen, &grant, clock.now(), None)
             .await
             .unwrap();
     } else {
@@ -235,7 +236,7 @@ async fn after_a_kill(kind: TokenKind, point: &'static str) -> Vec<&'static str>
     let grant = gateway.log_in(0);
     bench
         .store()
-        .put_login(&key, &grant, START, None)
+        .put_login(&key, Seen::NOTHING, &grant, START, None)
         .await
         .unwrap();
     clock.advance(ACCESS_LIFE);

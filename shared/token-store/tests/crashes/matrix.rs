@@ -10,7 +10,7 @@
 
 use std::time::Duration;
 
-use token_store::{Because, Clock, Generation, RefreshOutcome, TokenKey, TokenKind};
+use token_store::{Because, Clock, Generation, RefreshOutcome, Seen, TokenKey, TokenKind};
 
 use crate::bench::{Bench, ManualClock, Row, START, key_of};
 use crate::gateway::{ACCESS_LIFE, Gateway, Holder};
@@ -40,7 +40,7 @@ impl Case {
         let grant = gateway.log_in(0);
         bench
             .store()
-            .put_login(&key, &grant, START, None)
+            .put_login(&key, Seen::NOTHING, &grant, START, None)
             .await
             .unwrap();
         clock.advance(ACCESS_LIFE);
@@ -94,11 +94,24 @@ impl Case {
     async fn log_in(&self) -> Generation {
         let grant = self.gateway.log_in(5);
         let now = self.clock.now();
-        self.bench
-            .store()
-            .put_login(&self.key, &grant, now, None)
+        let store = self.bench.store();
+        let seen = store.look(&self.key).await.unwrap();
+        store
+            .put_login(&self.key, seen, &grant, now, None)
             .await
             .unwrap()
+    }
+
+    /// A login that has looked what is there and is about to write.
+    async fn login_that_has_looked(&self) -> Steps<Result<Generation, token_store::StoreError>> {
+        let grant = self.gateway.log_in(1);
+        let (store, key, now) = (self.bench.store(), self.key.clone(), self.clock.now());
+        let mut login = Steps::of(async move {
+            let seen = store.look(&key).await?;
+            store.put_login(&key, seen, &grant, now, None).await
+        });
+        run_to(&mut login, "before-login").await;
+        login
     }
 }
 
@@ -327,12 +340,49 @@ async fn a_pair_that_is_late_is_stored_although_somebody_else_had_the_lease_sinc
 #[tokio::test]
 async fn a_login_that_died_before_it_was_stored_is_made_again() {
     let case = Case::of(TokenKind::User).await;
-    let grant = case.gateway.log_in(1);
-    let (store, key, now) = (case.bench.store(), case.key.clone(), case.clock.now());
-    let mut login = Steps::of(async move { store.put_login(&key, &grant, now, None).await });
-    run_to(&mut login, "before-login").await;
-    drop(login);
+    drop(case.login_that_has_looked().await);
     assert!(!case.token_is_good().await);
     assert_eq!(case.log_in().await, Generation::new(2));
     assert!(case.token_is_good().await);
+}
+
+#[tokio::test]
+async fn a_login_that_looked_before_a_pair_was_stored_is_stored_after_it() {
+    let case = Case::of(TokenKind::Isv).await;
+    let mut worker = case.worker(2, Because::Due);
+    run_to(&mut worker, "before-commit").await;
+    let login = case.login_that_has_looked().await;
+    assert_eq!(worker.finish().await.unwrap(), RefreshOutcome::Refreshed);
+    assert_eq!(login.finish().await.unwrap(), Generation::new(3));
+    assert!(case.token_is_good().await);
+}
+
+#[tokio::test]
+async fn a_pair_that_comes_after_a_login_that_looked_does_not_replace_it() {
+    let case = Case::of(TokenKind::User).await;
+    let mut worker = case.worker(2, Because::Due);
+    run_to(&mut worker, "before-commit").await;
+    let login = case.login_that_has_looked().await;
+    assert_eq!(login.finish().await.unwrap(), Generation::new(2));
+    worker.finish().await.unwrap();
+    assert_eq!(case.row().generation(), 2);
+    assert!(case.token_is_good().await);
+}
+
+#[tokio::test]
+async fn a_login_that_looked_at_a_row_which_has_gone_since_is_stored_as_the_first() {
+    let case = Case::of(TokenKind::User).await;
+    let login = case.login_that_has_looked().await;
+    case.bench.forget(&case.key);
+    assert_eq!(login.finish().await.unwrap(), Generation::new(1));
+    assert!(case.token_is_good().await);
+}
+
+#[tokio::test]
+async fn a_login_that_found_no_row_is_stored_after_the_one_that_came_since() {
+    let case = Case::of(TokenKind::User).await;
+    case.bench.forget(&case.key);
+    let login = case.login_that_has_looked().await;
+    assert_eq!(case.log_in().await, Generation::new(1));
+    assert_eq!(login.finish().await.unwrap(), Generation::new(2));
 }

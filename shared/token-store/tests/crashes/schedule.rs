@@ -11,8 +11,8 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use secrecy::ExposeSecret;
 use token_store::{
-    Because, Clock, Generation, RefreshOutcome, RefreshWith, RescueQueue, RescuedPair, StoreError,
-    TokenKey, TokenKind, TokenStore, WallTime,
+    Because, Clock, Generation, RefreshOutcome, RefreshWith, RescueQueue, RescuedPair, Seen,
+    StoreError, TokenKey, TokenKind, TokenStore, WallTime,
 };
 
 use crate::bench::{Bench, ManualClock, Nobody, Row, START, WORKERS, key_of};
@@ -219,7 +219,7 @@ impl<'a> World<'a> {
         let holder = self.next_holder();
         let grant = self.gateway.log_in(holder);
         store
-            .put_login(&self.key, &grant, START, None)
+            .put_login(&self.key, Seen::NOTHING, &grant, START, None)
             .await
             .unwrap();
         let part = if self.rng.random() { 0.95 } else { 1.1 };
@@ -342,10 +342,20 @@ impl<'a> World<'a> {
         }
         let holder = self.next_holder();
         self.note(format!("{holder} logs in"));
-        let (store, key, clock) = (self.bench.store(), self.key.clone(), self.clock.clone());
+        let store = self.bench.store_of(place);
+        let (key, clock) = (self.key.clone(), self.clock.clone());
         let grant = self.gateway.log_in(holder);
+        let looks = self.rng.random_bool(0.7);
         let work = async move {
-            let generation = store.put_login(&key, &grant, clock.now(), None).await?;
+            let seen = if looks {
+                store.look(&key).await?
+            } else {
+                Seen::NOTHING
+            };
+            // Between the two much may happen to the row.
+            let generation = store
+                .put_login(&key, seen, &grant, clock.now(), None)
+                .await?;
             Ok(format!("generation {generation}"))
         };
         self.place(place, Does::LogIn, holder, Steps::of(work));
@@ -462,6 +472,9 @@ impl<'a> World<'a> {
                     before.generation(),
                     row.generation()
                 ));
+            }
+            if grown == Some(0) && row.commit_id() != before.commit_id() {
+                return Err(format!("two pairs are generation {}", row.generation()));
             }
             let ended = row.state() == "reauthorize" && before.state() != "reauthorize";
             let settled = before
@@ -582,7 +595,7 @@ impl<'a> World<'a> {
                 let put = self
                     .bench
                     .store()
-                    .put_login(&self.key, &grant, now, None)
+                    .put_login(&self.key, Seen::NOTHING, &grant, now, None)
                     .await;
                 put.map_err(|error| error.to_string())?;
                 self.note("a login".into());

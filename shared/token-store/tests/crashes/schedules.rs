@@ -128,3 +128,9 @@ async fn a_worker_without_a_lease_is_found() {
     let violation = found(Wrong::TakesNoLease).await;
     assert!(violation.contains("both had the lease"), "{violation}");
 }
+
+#[tokio::test]
+async fn a_login_that_trusts_what_it_saw_is_found() {
+    let violation = found(Wrong::TrustsWhatItSaw).await;
+    assert!(violation.contains("two pairs are"), "{violation}");
+}

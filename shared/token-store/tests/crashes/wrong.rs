@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use aws_sdk_dynamodb::config::interceptors::BeforeSerializationInterceptorContextMut;
 use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_dynamodb::error::BoxError;
+use aws_sdk_dynamodb::operation::put_item::PutItemInput;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemInput;
 use aws_sdk_dynamodb::types::AttributeValue;
 
@@ -21,6 +22,8 @@ pub enum Wrong {
     BelievesTheFirstRefusal,
     /// Takes a lease that has run out when it begins.
     TakesNoLease,
+    /// Stores a login as the generation after the row that it saw, whatever is there by then.
+    TrustsWhatItSaw,
 }
 
 /// How a client behaves; changed while it is in use.
@@ -81,6 +84,16 @@ impl Behaviour {
         }
         Ok(())
     }
+
+    fn change_login(&self, put: &mut PutItemInput) {
+        let trusts = self.0.lock().unwrap().wrong == Wrong::TrustsWhatItSaw;
+        if let Some(condition) = &mut put.condition_expression
+            && trusts
+            && condition.contains(":seen_generation")
+        {
+            *condition = format!("({condition}) OR attribute_exists(pk)");
+        }
+    }
 }
 
 impl Intercept for Behaviour {
@@ -94,7 +107,11 @@ impl Intercept for Behaviour {
         _: &RuntimeComponents,
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        match context.input_mut().downcast_mut::<UpdateItemInput>() {
+        let input = context.input_mut();
+        if let Some(put) = input.downcast_mut::<PutItemInput>() {
+            self.change_login(put);
+        }
+        match input.downcast_mut::<UpdateItemInput>() {
             Some(update) => self.change(update),
             None => Ok(()),
         }

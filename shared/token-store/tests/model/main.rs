@@ -5,7 +5,8 @@
 //!
 //! # What is modelled
 //!
-//! - One row, three workers, the rescue queue (which may deliver twice), one more login.
+//! - One row, three workers, the rescue queue (which may deliver twice), one more login, which may look first at any time before it
+//!   is stored, and so at a row that has changed by then.
 //! - Alipay's rules for a used refresh token, by kind (`variant.rs`): dead at once (users); dead, but a
 //!   refusal may name the token that took its place; good for a grace, after which the gateway keeps one of
 //!   the newest pairs, whichever is worse for us (merchants). Older grants live on after a login or are
@@ -46,12 +47,12 @@
 //!
 //! | kind | more logins | refreshes | states |
 //! |---|---|---|---|
-//! | user | 1 | 2 | 204,093 |
+//! | user | 1 | 2 | 259,022 |
 //! | user | 0 | 3 | 94,944 |
 //! | user, told the next token | 0 | 2 | 321,821 |
-//! | user, told the next token | 1 | 1 | 106,754 |
+//! | user, told the next token | 1 | 1 | 129,310 |
 //! | merchant | 0 | 2 | 52,051 |
-//! | merchant | 1 | 1 | 30,884 |
+//! | merchant | 1 | 1 | 36,652 |
 //!
 //! States that differ only in which worker is which count once. Wrong variants, with the length of the shortest trace:
 //!
@@ -73,6 +74,7 @@
 //! | `BlindRelease` | a running lease is given back | 5 |
 //! | `SilenceIsRefusal` | a transient error changes the state | 2 |
 //! | `LoginKeepsGrantId` (row removed) | a login is overwritten | 5 |
+//! | `LoginTrustsWhatItSaw` | a generation is given twice | 6 |
 //!
 //! `cargo test -p token-store --test model -- --nocapture` prints these numbers and the traces.
 
@@ -93,7 +95,7 @@ use stateright::{Checker, Expectation, HasDiscoveries, Model};
 
 use crate::protocol::Protocol;
 use crate::rules::{
-    LOGIN_STAYS, NEVER_BACK, NO_FALSE_REAUTHORIZE, NOTHING_LOST, ONE_LEASE, SILENCE,
+    GENERATION, LOGIN_STAYS, NEVER_BACK, NO_FALSE_REAUTHORIZE, NOTHING_LOST, ONE_LEASE, SILENCE,
 };
 use crate::variant::{Kind, Variant};
 
@@ -254,6 +256,11 @@ fn without_the_rescue_queue_a_pair_is_lost_with_the_table() {
 #[test]
 fn a_login_under_the_old_grant_id_is_overwritten_where_the_row_was_removed() {
     expect_violation(Variant::LoginKeepsGrantId, Kind::User, 1, LOGIN_STAYS);
+}
+
+#[test]
+fn a_login_that_trusts_what_it_saw_gives_a_generation_twice() {
+    expect_violation(Variant::LoginTrustsWhatItSaw, Kind::User, 1, GENERATION);
 }
 
 #[test]

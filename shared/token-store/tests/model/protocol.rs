@@ -31,9 +31,16 @@ pub struct State {
     /// The rescue queue, in order.
     pub rescue: Vec<(Lineage, Pair)>,
     /// A login whose code is exchanged and whose pair is not stored yet.
-    pub login: Option<Pair>,
+    pub login: Option<Login>,
     /// What a step broke, for the properties that speak of steps.
     pub broken: Option<Broken>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Login {
+    pub pair: Pair,
+    /// The row that it saw: looked at, or handed back by a write that was refused. It may have changed since.
+    pub seen: Option<Lineage>,
 }
 
 /// What becomes of one call of the gateway.
@@ -79,7 +86,10 @@ pub enum Action {
     ExchangeCode {
         withdraws_older_grant: bool,
     },
-    /// Login, second half; `row_removed`: by its time to live or by hand, just before.
+    /// Login: it looks what is there. It need not.
+    Look,
+    /// Login, second half: written if the row is the one it saw, else refused, and the row seen.
+    /// `row_removed`: by its time to live or by hand, just before.
     StoreLogin {
         row_removed: bool,
     },
@@ -174,7 +184,10 @@ impl Protocol {
         if !state.rescue.is_empty() {
             actions.extend([false, true].map(|again| Action::Rescue { again }));
         }
-        if state.login.is_some() {
+        if let Some(login) = state.login {
+            if login.seen.is_none() {
+                actions.push(Action::Look);
+            }
             actions.extend([false, true].map(|row_removed| Action::StoreLogin { row_removed }));
         } else if state.gateway.logins() <= self.logins {
             actions.extend(
@@ -246,7 +259,15 @@ impl Protocol {
                 if withdraws_older_grant {
                     state.gateway.withdraw(state.row.pair.grant);
                 }
-                state.login = Some(state.gateway.log_in());
+                state.login = Some(Login {
+                    pair: state.gateway.log_in(),
+                    seen: None,
+                });
+            }
+            Action::Look => {
+                if let Some(login) = &mut state.login {
+                    login.seen = Some(state.row.lineage);
+                }
             }
             Action::StoreLogin { row_removed } => self.store_login(state, row_removed),
             Action::AccessTokenRefused => state.row.mark_suspect(),
@@ -370,18 +391,33 @@ impl Protocol {
     }
 
     fn store_login(&self, state: &mut State, row_removed: bool) {
-        let Some(pair) = state.login.take() else {
+        let Some(Login { pair, seen }) = state.login else {
             return;
         };
         let old = state.row.lineage;
+        let generation = match seen {
+            // A write that is refused because the row has gone is followed by one that is not.
+            _ if row_removed => 1,
+            Some(seen) if seen == old || self.variant == Variant::LoginTrustsWhatItSaw => {
+                seen.generation + 1
+            }
+            _ => {
+                state.login = Some(Login {
+                    pair,
+                    seen: Some(old),
+                });
+                return;
+            }
+        };
         let lineage = Lineage {
-            generation: if row_removed { 1 } else { old.generation + 1 },
+            generation,
             grant_id: if self.variant == Variant::LoginKeepsGrantId {
                 old.grant_id
             } else {
                 pair.grant
             },
         };
+        state.login = None;
         state.row = Row::of_login(pair, lineage);
     }
 }

@@ -31,8 +31,9 @@ pub enum Broken {
 pub fn broken_by(kind: Kind, before: &State, action: Action, after: &State) -> Option<Broken> {
     let (old, new) = (&before.row, &after.row);
     if let Action::StoreLogin { row_removed } = action {
+        let stored = new.pair != old.pair;
         let follows = new.lineage.generation == old.lineage.generation + 1;
-        return (!follows && !row_removed).then_some(Broken::Generation);
+        return (stored && !follows && !row_removed).then_some(Broken::Generation);
     }
     if let Action::Call(_, Reply::NotExecuted | Reply::Lost) | Action::Release(_) = action
         && (old.lineage, old.state, old.pair) != (new.lineage, new.state, new.pair)

@@ -32,6 +32,8 @@ pub enum Variant {
     NoRescue,
     /// A login keeps the grant id of the row it replaces, or of the one that was removed.
     LoginKeepsGrantId,
+    /// A login that saw a row is stored as the generation after it, whatever is there by then.
+    LoginTrustsWhatItSaw,
     /// Of two refreshes that both succeeded the one stored second is dropped.
     NoSibling,
     /// As `NoSibling`, but for users' tokens alone.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use token_store::{Because, Clock, RefreshFailure, RefreshOutcome, RefreshWith, StoreError};
+use token_store::{Because, Clock, RefreshFailure, RefreshOutcome, RefreshWith, Seen, StoreError};
 
 use crate::gateway::{Gateway, NoGateway};
 use crate::harness::{Bench, START, grant, long_grant, text, time, user};
@@ -80,7 +80,10 @@ async fn pauses_are_random_and_double_with_each_failure_up_to_a_quarter_of_an_ho
     let users: Vec<_> = (0..ROWS).map(|number| user(&number.to_string())).collect();
     for key in &users {
         let pair = grant("a", START);
-        store.put_login(key, &pair, START, None).await.unwrap();
+        store
+            .put_login(key, Seen::NOTHING, &pair, START, None)
+            .await
+            .unwrap();
     }
     for failure in 0..FAILURES {
         let longest = (Duration::from_secs(2) * 2_u32.pow(failure)).min(LONGEST);

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use token_store::{
-    Claim, ClaimToken, Completion, FirstAnswers, MAX_ANSWER_BYTES, StoreError, Waited, WallTime,
+    Claim, ClaimToken, Completion, FirstAnswers, MAX_ANSWER_BYTES, Seen, StoreError, Waited,
+    WallTime,
 };
 
 use crate::gateway::NoGateway;
@@ -216,6 +217,7 @@ async fn a_login_and_its_answer_are_written_together() {
         let generation = store
             .put_login(
                 &user("u"),
+                Seen::NOTHING,
                 &grant(key, START),
                 START,
                 Some(Completion::new(token, key)),
@@ -243,6 +245,7 @@ async fn a_login_whose_claim_was_taken_over_writes_neither() {
     let outcome = store
         .put_login(
             &user("u"),
+            Seen::NOTHING,
             &grant("a", START),
             START,
             Some(Completion::new(zombie, "zombie")),

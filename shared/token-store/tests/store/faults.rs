@@ -6,7 +6,7 @@ use embedded_dynamodb::{Fault, Proxy, client_at};
 use secrecy::{ExposeSecret, SecretString};
 use token_store::{
     Because, Claim, Completion, DueShards, FirstAnswers, Grant, RefreshFailure, RefreshOutcome,
-    Refresher, StoreError, TokenStore,
+    Refresher, Seen, StoreError, TokenStore,
 };
 use tokio::net::TcpListener;
 
@@ -49,9 +49,10 @@ async fn a_store_that_is_down_is_unavailable_for_every_call() {
     ));
     assert!(is_unavailable(
         store
-            .put_login(&user("u"), &grant("a", START), START, None)
+            .put_login(&user("u"), Seen::NOTHING, &grant("a", START), START, None)
             .await
     ));
+    assert!(is_unavailable(store.look(&user("u")).await));
     assert!(is_unavailable(
         answers.claim("f", "k", b"p", START, later, later).await
     ));
@@ -94,7 +95,7 @@ async fn no_errors_text_names_the_table() {
     let table = "a-table-that-is-not-there";
     let store = TokenStore::new(bench.client.clone(), table, keys(), DueShards::default());
     let error = store
-        .put_login(&user("u"), &grant("a", START), START, None)
+        .put_login(&user("u"), Seen::NOTHING, &grant("a", START), START, None)
         .await
         .unwrap_err();
     assert_eq!(
@@ -111,7 +112,24 @@ async fn a_login_whose_reply_was_lost_is_recognised_as_its_own() {
     for expected in [1, 2] {
         proxy.arm("PutItem", Fault::LoseReply, 1);
         let generation = store
-            .put_login(&user("u"), &grant("a", START), START, None)
+            .put_login(&user("u"), Seen::NOTHING, &grant("a", START), START, None)
+            .await
+            .unwrap();
+        assert_eq!(proxy.suffered(), 1);
+        assert_eq!(generation.get(), expected, "written once");
+    }
+}
+
+#[tokio::test]
+async fn a_login_that_looked_and_whose_reply_was_lost_is_recognised_as_its_own() {
+    let bench = Bench::new().await;
+    let proxy = Proxy::before(bench.endpoint).await.unwrap();
+    let store = bench.store_through(proxy.address);
+    for expected in [1, 2] {
+        let seen = store.look(&user("u")).await.unwrap();
+        proxy.arm("PutItem", Fault::LoseReply, 1);
+        let generation = store
+            .put_login(&user("u"), seen, &grant("a", START), START, None)
             .await
             .unwrap();
         assert_eq!(proxy.suffered(), 1);
@@ -129,7 +147,9 @@ async fn a_login_whose_reply_was_lost_does_not_undo_the_refresh_that_followed_it
     let (generation, ()) = tokio::join!(
         async {
             let pair = grant("a", START);
-            store.put_login(&user("u"), &pair, START, None).await
+            store
+                .put_login(&user("u"), Seen::NOTHING, &pair, START, None)
+                .await
         },
         async {
             while bench.items().await.is_empty() {
@@ -163,6 +183,7 @@ async fn a_login_with_its_answer_whose_reply_was_lost_is_written_once() {
     let generation = store
         .put_login(
             &user("u"),
+            Seen::NOTHING,
             &grant("a", START),
             START,
             Some(Completion::new(token, "answer")),
@@ -204,7 +225,7 @@ async fn a_lease_and_a_commit_whose_replies_were_lost_are_recognised_as_their_ow
     let proxy = Proxy::before(bench.endpoint).await.unwrap();
     let store = bench.store_through(proxy.address);
     store
-        .put_login(&user("u"), &grant("a", START), START, None)
+        .put_login(&user("u"), Seen::NOTHING, &grant("a", START), START, None)
         .await
         .unwrap();
     bench.clock.advance(Duration::from_secs(400));
@@ -260,7 +281,7 @@ async fn a_throttled_commit_is_tried_again_until_the_pair_is_stored() {
     let proxy = Proxy::before(bench.endpoint).await.unwrap();
     let store = bench.store_through(proxy.address);
     store
-        .put_login(&user("u"), &grant("a", START), START, None)
+        .put_login(&user("u"), Seen::NOTHING, &grant("a", START), START, None)
         .await
         .unwrap();
     bench.clock.advance(Duration::from_secs(400));
@@ -285,7 +306,7 @@ async fn a_pair_that_could_not_be_stored_is_not_handed_out_as_if_it_were() {
     let proxy = Proxy::before(bench.endpoint).await.unwrap();
     let store = bench.store_through(proxy.address);
     store
-        .put_login(&user("u"), &grant("a", START), START, None)
+        .put_login(&user("u"), Seen::NOTHING, &grant("a", START), START, None)
         .await
         .unwrap();
     bench.clock.advance(Duration::from_secs(400));
@@ -307,7 +328,7 @@ async fn a_token_that_still_lives_is_served_though_dynamodb_fails_after_it_was_r
     let proxy = Proxy::before(bench.endpoint).await.unwrap();
     let store = bench.store_through(proxy.address);
     store
-        .put_login(&user("u"), &grant("a", START), START, None)
+        .put_login(&user("u"), Seen::NOTHING, &grant("a", START), START, None)
         .await
         .unwrap();
     bench.clock.advance(Duration::from_secs(270));

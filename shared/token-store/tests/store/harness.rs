@@ -11,7 +11,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use embedded_dynamodb::{EmbeddedDynamoDb, client_at};
 use token_store::{
     AccessToken, Because, Clock, DueRow, DueShards, FirstAnswers, Grant, InProcess, Keyring,
-    NoRescueQueue, RefreshOutcome, RefreshWith, Refresher, StoreError, TokenKey, TokenKeys,
+    NoRescueQueue, RefreshOutcome, RefreshWith, Refresher, Seen, StoreError, TokenKey, TokenKeys,
     TokenKind, TokenStore, WallTime, create_table,
 };
 
@@ -96,7 +96,10 @@ impl Bench {
     pub async fn log_in(&self, pair: &Grant) {
         let now = self.clock.now();
         let store = self.store();
-        store.put_login(&user("u"), pair, now, None).await.unwrap();
+        store
+            .put_login(&user("u"), Seen::NOTHING, pair, now, None)
+            .await
+            .unwrap();
     }
 
     /// Refreshing by `store` itself.
@@ -203,6 +206,19 @@ impl Bench {
         let mut row = self.item().await;
         row.insert(field.into(), value);
         self.overwrite(row).await;
+    }
+
+    /// Removes the only row, as its time to live does.
+    pub async fn remove_row(&self) {
+        let mut row = self.item().await;
+        let key = ["pk", "sk"].map(|name| (name.to_owned(), row.remove(name).unwrap()));
+        self.client
+            .delete_item()
+            .table_name(&self.table)
+            .set_key(Some(key.into()))
+            .send()
+            .await
+            .unwrap();
     }
 
     /// Writes a row as somebody who has the table but not the keys could.

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use secrecy::ExposeSecret;
-use token_store::{Because, DueShards, Keyring, RefreshOutcome, StoreError, TokenKeys, TokenStore};
+use token_store::{
+    Because, DueShards, Keyring, RefreshOutcome, Seen, StoreError, TokenKeys, TokenStore,
+};
 
 use crate::gateway::{Gateway, NoGateway};
 use crate::harness::{Bench, START, grant, keyring, keys, long_grant, refresh_keyring, text, user};
@@ -35,7 +37,7 @@ async fn a_process_that_only_reads_can_neither_refresh_nor_store_a_pair() {
         "{outcome:?}"
     );
     let outcome = reader
-        .put_login(&user("u"), &grant("b", START), START, None)
+        .put_login(&user("u"), Seen::NOTHING, &grant("b", START), START, None)
         .await;
     assert!(
         matches!(outcome, Err(StoreError::Misconfigured(_))),
@@ -61,7 +63,7 @@ async fn after_a_rotation_of_both_keyrings_old_rows_open_and_are_sealed_anew_at_
     let bench = Bench::new().await;
     let before = TokenKeys::for_keeping(keyring("2026-10"), refresh_keyring("2026-10"));
     let old = store_with(&bench, before);
-    old.put_login(&user("u"), &grant("a", START), START, None)
+    old.put_login(&user("u"), Seen::NOTHING, &grant("a", START), START, None)
         .await
         .unwrap();
     let row = bench.item().await;
@@ -93,7 +95,7 @@ async fn the_keyrings_may_be_rotated_one_without_the_other() {
     let mixed = TokenKeys::for_keeping(keyring("2026-11"), refresh_keyring("2026-10"));
     let store = store_with(&bench, mixed);
     store
-        .put_login(&user("u"), &grant("a", START), START, None)
+        .put_login(&user("u"), Seen::NOTHING, &grant("a", START), START, None)
         .await
         .unwrap();
     let row = bench.item().await;
@@ -157,7 +159,13 @@ async fn a_process_without_the_key_of_a_new_row_serves_its_copy_to_the_copys_end
     bench.read(&reader, &NoGateway).await.unwrap();
     let strange = TokenKeys::for_keeping(strange_keyring("2027-01"), strange_keyring("2027-01"));
     store_with(&bench, strange)
-        .put_login(&user("u"), &long_grant("b", START), START, None)
+        .put_login(
+            &user("u"),
+            Seen::NOTHING,
+            &long_grant("b", START),
+            START,
+            None,
+        )
         .await
         .unwrap();
     bench.clock.advance(Duration::from_millis(59_999));

@@ -3,8 +3,12 @@
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use embedded_dynamodb::Proxy;
 use secrecy::ExposeSecret;
-use token_store::{Clock, StoreError, TokenKind, WallTime};
+use token_store::{
+    Because, Claim, Clock, Completion, RefreshOutcome, Seen, StoreError, TokenKind, TokenStore,
+    WallTime,
+};
 
 use crate::gateway::{Gateway, NoGateway};
 use crate::harness::{Bench, START, grant, user};
@@ -14,7 +18,7 @@ async fn a_first_login_is_generation_one_and_is_read_back() {
     let bench = Bench::new().await;
     let store = bench.store();
     let generation = store
-        .put_login(&user("u"), &grant("a", START), START, None)
+        .put_login(&user("u"), Seen::NOTHING, &grant("a", START), START, None)
         .await
         .unwrap();
     assert_eq!(generation.get(), 1);
@@ -33,7 +37,7 @@ async fn a_second_login_replaces_the_pair_and_the_grant() {
     let bench = Bench::new().await;
     let store = bench.store();
     store
-        .put_login(&user("u"), &grant("a", START), START, None)
+        .put_login(&user("u"), Seen::NOTHING, &grant("a", START), START, None)
         .await
         .unwrap();
     let first = bench.item().await;
@@ -41,7 +45,7 @@ async fn a_second_login_replaces_the_pair_and_the_grant() {
     second.refresh_token = None;
     second.refresh_expires_at = None;
     let generation = store
-        .put_login(&user("u"), &second, START, None)
+        .put_login(&user("u"), Seen::NOTHING, &second, START, None)
         .await
         .unwrap();
     assert_eq!(generation.get(), 2);
@@ -67,7 +71,13 @@ async fn racing_logins_all_land_and_each_has_its_own_generation() {
             let store = bench.store();
             tokio::spawn(async move {
                 store
-                    .put_login(&user("u"), &grant(&number.to_string(), START), START, None)
+                    .put_login(
+                        &user("u"),
+                        Seen::NOTHING,
+                        &grant(&number.to_string(), START),
+                        START,
+                        None,
+                    )
                     .await
                     .unwrap()
                     .get()
@@ -84,6 +94,202 @@ async fn racing_logins_all_land_and_each_has_its_own_generation() {
 }
 
 #[tokio::test]
+async fn racing_logins_that_all_saw_the_same_row_have_generations_of_their_own() {
+    let bench = Bench::new().await;
+    bench.log_in(&grant("before", START)).await;
+    let seen = bench.store().look(&user("u")).await.unwrap();
+    let racers: Vec<_> = (0..5)
+        .map(|number| {
+            let (store, seen) = (bench.store(), seen.clone());
+            let pair = grant(&number.to_string(), START);
+            tokio::spawn(async move {
+                store
+                    .put_login(&user("u"), seen, &pair, START, None)
+                    .await
+                    .unwrap()
+                    .get()
+            })
+        })
+        .collect();
+    let mut generations = Vec::new();
+    for racer in racers {
+        generations.push(racer.await.unwrap());
+    }
+    generations.sort_unstable();
+    assert_eq!(generations, [2, 3, 4, 5, 6]);
+}
+
+/// How a login writes.
+#[derive(Clone, Copy, Debug)]
+enum Writing {
+    ThePairAlone,
+    WithAnAnswer,
+}
+
+impl Writing {
+    const BOTH: [Self; 2] = [Self::ThePairAlone, Self::WithAnAnswer];
+
+    fn operation(self) -> &'static str {
+        match self {
+            Self::ThePairAlone => "PutItem",
+            Self::WithAnAnswer => "TransactWriteItems",
+        }
+    }
+}
+
+/// A bench whose user may have logged in before (`access-before`), and a login that has looked.
+struct Looked {
+    bench: Bench,
+    writing: Writing,
+    store: TokenStore,
+    proxy: Proxy,
+    seen: Seen,
+}
+
+impl Looked {
+    async fn at(logged_in_before: bool, writing: Writing) -> Self {
+        let bench = Bench::new().await;
+        if logged_in_before {
+            bench.log_in(&grant("before", START)).await;
+        }
+        let proxy = Proxy::before(bench.endpoint).await.unwrap();
+        let store = bench.store_through(proxy.address);
+        let seen = store.look(&user("u")).await.unwrap();
+        assert_eq!(proxy.take_operations(), ["GetItem"]);
+        Self {
+            bench,
+            writing,
+            store,
+            proxy,
+            seen,
+        }
+    }
+
+    /// The generation of the login, and the operations that it took.
+    async fn log_in(&self) -> (u64, Vec<String>) {
+        let later = START.plus(Duration::from_secs(60));
+        let claim = match self.writing {
+            Writing::ThePairAlone => None,
+            Writing::WithAnAnswer => {
+                let answers = self.bench.store().first_answers();
+                let claim = answers.claim("f", "code", b"p", START, later, later).await;
+                let Ok(Claim::First(token)) = claim else {
+                    panic!("{claim:?}");
+                };
+                Some(token)
+            }
+        };
+        let completes = claim.map(|claim| Completion::new(claim, "answer"));
+        let generation = self
+            .store
+            .put_login(
+                &user("u"),
+                self.seen.clone(),
+                &grant("new", START),
+                START,
+                completes,
+            )
+            .await
+            .unwrap();
+        let token = self
+            .bench
+            .read(&self.bench.store(), &NoGateway)
+            .await
+            .unwrap();
+        assert_eq!(
+            (token.token.expose_secret(), token.generation),
+            ("access-new", generation),
+            "it is what is stored"
+        );
+        (generation.get(), self.proxy.take_operations())
+    }
+}
+
+#[tokio::test]
+async fn a_login_that_looked_is_one_write() {
+    for writing in Writing::BOTH {
+        for (logged_in_before, generation) in [(false, 1), (true, 2)] {
+            let looked = Looked::at(logged_in_before, writing).await;
+            let expected = (generation, vec![writing.operation().to_owned()]);
+            assert_eq!(looked.log_in().await, expected, "{writing:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_login_that_saw_no_row_follows_the_one_that_came_since() {
+    for writing in Writing::BOTH {
+        let looked = Looked::at(false, writing).await;
+        looked.bench.log_in(&grant("meanwhile", START)).await;
+        let expected = vec![writing.operation().to_owned(); 2];
+        assert_eq!(looked.log_in().await, (2, expected), "{writing:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_login_that_saw_a_row_follows_the_refresh_that_came_since() {
+    for writing in Writing::BOTH {
+        let looked = Looked::at(true, writing).await;
+        let gateway = Gateway::with_live("before", &looked.bench.clock);
+        let refreshed = looked
+            .bench
+            .refresh(&looked.bench.store(), Because::Asked, &gateway)
+            .await;
+        assert_eq!(refreshed.unwrap(), RefreshOutcome::Refreshed);
+        let expected = vec![writing.operation().to_owned(); 2];
+        assert_eq!(looked.log_in().await, (3, expected), "{writing:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_login_that_saw_a_row_follows_the_login_that_came_since() {
+    for writing in Writing::BOTH {
+        let looked = Looked::at(true, writing).await;
+        looked.bench.log_in(&grant("meanwhile", START)).await;
+        let expected = vec![writing.operation().to_owned(); 2];
+        assert_eq!(looked.log_in().await, (3, expected), "{writing:?}");
+    }
+}
+
+/// As one that was removed by its time to live, and written anew by another login with the same generation.
+#[tokio::test]
+async fn a_login_that_saw_a_row_follows_another_one_of_the_same_generation() {
+    for writing in Writing::BOTH {
+        let looked = Looked::at(true, writing).await;
+        looked.bench.remove_row().await;
+        looked.bench.log_in(&grant("meanwhile", START)).await;
+        let expected = vec![writing.operation().to_owned(); 2];
+        assert_eq!(looked.log_in().await, (2, expected), "{writing:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_login_that_saw_a_row_which_has_gone_is_the_first() {
+    for writing in Writing::BOTH {
+        let looked = Looked::at(true, writing).await;
+        looked.bench.remove_row().await;
+        let write = writing.operation();
+        let expected = [write, "GetItem", write].map(str::to_owned).to_vec();
+        assert_eq!(looked.log_in().await, (1, expected), "{writing:?}");
+    }
+}
+
+#[tokio::test]
+async fn looking_asks_for_no_token_and_for_no_consistent_read() {
+    let looked = Looked::at(true, Writing::ThePairAlone).await;
+    let requests = looked.proxy.requests();
+    let [request] = requests.as_slice() else {
+        panic!("{requests:?}");
+    };
+    for part in [
+        r#""ConsistentRead":false"#,
+        r#""ProjectionExpression":"generation, grant_id, commit_id""#,
+    ] {
+        assert!(request.contains(part), "{request}");
+    }
+}
+
+#[tokio::test]
 async fn users_apps_kinds_and_scopes_do_not_share_a_row() {
     let bench = Bench::new().await;
     let store = bench.store();
@@ -94,7 +300,10 @@ async fn users_apps_kinds_and_scopes_do_not_share_a_row() {
     keys[4].scopes = "auth_base".into();
     for (number, key) in keys.iter().enumerate() {
         let pair = grant(&number.to_string(), START);
-        store.put_login(key, &pair, START, None).await.unwrap();
+        store
+            .put_login(key, Seen::NOTHING, &pair, START, None)
+            .await
+            .unwrap();
     }
     for (number, key) in keys.iter().enumerate() {
         let read = store
@@ -122,7 +331,7 @@ async fn an_expired_token_still_in_the_table_is_never_served() {
     let mut pair = grant("a", START);
     pair.refresh_token = None;
     store
-        .put_login(&user("u"), &pair, START, None)
+        .put_login(&user("u"), Seen::NOTHING, &pair, START, None)
         .await
         .unwrap();
     let read_after = async |duration: Duration| {
@@ -147,7 +356,7 @@ async fn a_token_whose_refresh_token_has_expired_asks_for_a_new_login() {
     let bench = Bench::new().await;
     let store = bench.store();
     store
-        .put_login(&user("u"), &grant("a", START), START, None)
+        .put_login(&user("u"), Seen::NOTHING, &grant("a", START), START, None)
         .await
         .unwrap();
     bench.clock.advance(Duration::from_secs(30 * 24 * 3600));
@@ -162,7 +371,7 @@ async fn withdrawn_grants_are_not_served_though_their_token_lives() {
     let bench = Bench::new().await;
     let store = bench.store();
     store
-        .put_login(&user("u"), &grant("a", START), START, None)
+        .put_login(&user("u"), Seen::NOTHING, &grant("a", START), START, None)
         .await
         .unwrap();
     for state in ["revoked", "reauthorize"] {
@@ -182,7 +391,7 @@ async fn absurd_lifetimes_do_no_harm() {
     pair.expires_at = WallTime::from_millis(u64::MAX);
     pair.refresh_expires_at = Some(WallTime::from_millis(0));
     store
-        .put_login(&user("u"), &pair, START, None)
+        .put_login(&user("u"), Seen::NOTHING, &pair, START, None)
         .await
         .unwrap();
     let deadline = bench.clock.now().plus(Duration::MAX);
@@ -202,7 +411,7 @@ async fn a_row_is_readable_but_for_its_secrets_and_leaves_the_table_in_time() {
     let key = user("2088#x");
     bench
         .store()
-        .put_login(&key, &grant("a", START), START, None)
+        .put_login(&key, Seen::NOTHING, &grant("a", START), START, None)
         .await
         .unwrap();
     let row = bench.item().await;

@@ -18,7 +18,7 @@
 //! | T-12 | expired, but still in the table | `login::an_expired_token_still_in_the_table_is_never_served` |
 //! | T-13 | a frozen process | `readers::a_process_frozen_for_half_an_hour_does_not_serve_the_token_it_remembers` |
 //! | T-14 | an access token refused at its use | `doubt::a_users_token_refused_at_its_use_…`, `doubt::every_caller_whose_token_is_refused_…`, `doubt::a_grant_doubted_at_its_use_is_settled_by_the_schedule`, `doubt::a_refused_token_with_a_newer_one_stored_is_replaced_by_it`, `doubt::a_token_refused_while_somebody_refreshes_it_is_not_doubted`, `merchants::a_merchants_token_refused_at_its_use_…`, `merchants::a_refused_token_…` |
-//! | T-15 | a login during a refresh | `refresh::a_login_during_a_refresh_wins`, `doubt::a_login_during_the_confirming_call_is_not_ended_by_its_refusal`, `rescue::a_rescued_pair_never_replaces_a_login` |
+//! | T-15 | a login during a refresh | `refresh::a_login_during_a_refresh_wins`, `doubt::a_login_during_the_confirming_call_is_not_ended_by_its_refusal`, `rescue::a_rescued_pair_never_replaces_a_login`, `login::a_login_that_saw_…` |
 //! | T-16 | absurd lifetimes | `login::absurd_lifetimes_do_no_harm`, `back_off::a_pair_without_any_life_is_not_refreshed_in_a_circle` (what a reply says is judged by the gateway's crate) |
 //! | T-17 | a reply without a refresh token | `refresh::a_reply_without_a_refresh_token_keeps_the_old_one` |
 //! | T-18 | 7 s are left | `refresh::with_too_little_time_left_no_refresh_is_begun` |
@@ -27,8 +27,8 @@
 //! | T-22 | no due time after a commit | `rescue::a_due_time_left_behind_is_put_right_by_the_next_sweep_without_a_gateway_call` |
 //! | T-25 | another number of partitions | `schedule::the_number_of_partitions_changes_while_running_…`, `schedule::a_row_left_in_an_old_partition_is_moved_when_somebody_looks_at_it` |
 //! | T-26 | every row is in the index in time | `schedule::no_row_that_a_refresh_could_gain_for_is_missing_from_the_index_whatever_happened_to_it` |
-//! | T-27 | a lost reply to a write | `faults::a_lease_and_a_commit_whose_replies_were_lost_…`, `faults::a_login_whose_reply_was_lost_…`, `faults::a_login_with_its_answer_…` |
-//! | T-28 | consistent reads | `readers::whatever_is_decided_is_decided_by_a_consistent_read` |
+//! | T-27 | a lost reply to a write | `faults::a_lease_and_a_commit_whose_replies_were_lost_…`, `faults::a_login_whose_reply_was_lost_…`, `faults::a_login_that_looked_and_whose_reply_was_lost_…`, `faults::a_login_with_its_answer_…` |
+//! | T-28 | consistent reads | `readers::whatever_is_decided_is_decided_by_a_consistent_read`; a hint decides nothing: `login::looking_asks_for_no_token_and_for_no_consistent_read` |
 //! | T-29 | a refresh that gains little | `schedule::a_token_that_a_refresh_would_gain_little_for_is_left_to_its_end`, `schedule::a_row_whose_refresh_token_has_ended_leaves_the_index` |
 //! | K-01 | values moved elsewhere | `sealing::a_value_moved_to_another_users_row_…`, `sealing::a_value_moved_to_another_apps_row_…`, `sealing::a_refresh_token_in_the_access_tokens_place_…`, `sealing::an_access_token_in_the_siblings_place_…`, `sealing::a_row_copied_to_another_table_…` |
 //! | K-02 | an earlier generation | `sealing::an_earlier_generations_value_does_not_open_in_the_present_row`, `sealing::a_whole_row_put_back_to_an_earlier_generation_is_found_out_by_its_use` |

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use secrecy::ExposeSecret;
 use token_store::{
-    AccessToken, Because, Clock, RefreshFailure, RefreshOutcome, Renewal, Replacement, StoreError,
-    TokenKey, TokenStore, WallTime,
+    AccessToken, Because, Clock, RefreshFailure, RefreshOutcome, Renewal, Replacement, Seen,
+    StoreError, TokenKey, TokenStore, WallTime,
 };
 
 use crate::gateway::{Gateway, NoGateway};
@@ -18,7 +18,7 @@ async fn authorise(bench: &Bench, name: &str) -> TokenStore {
     let (store, now) = (bench.store(), bench.clock.now());
     let granted = grant(name, now);
     store
-        .put_login(&merchant("m"), &granted, now, None)
+        .put_login(&merchant("m"), Seen::NOTHING, &granted, now, None)
         .await
         .unwrap();
     store
@@ -234,7 +234,10 @@ async fn a_refused_token_that_was_replaced_meanwhile_is_not_replaced_again() {
         let bench = Bench::new().await;
         let store = bench.store();
         let granted = grant("a", START);
-        let generation = store.put_login(&key, &granted, START, None).await.unwrap();
+        let generation = store
+            .put_login(&key, Seen::NOTHING, &granted, START, None)
+            .await
+            .unwrap();
         let older = refused("before-a", generation);
         let found = store
             .invalidate(&key, &older, &bench.clock, bench.deadline(), &NoGateway)
@@ -254,7 +257,10 @@ async fn a_pair_without_a_refresh_token_cannot_be_renewed_however_long_it_lives(
     let key = merchant("m");
     let mut pair = grant("a", START);
     pair.refresh_token = None;
-    store.put_login(&key, &pair, START, None).await.unwrap();
+    store
+        .put_login(&key, Seen::NOTHING, &pair, START, None)
+        .await
+        .unwrap();
     let renewal = bench.renewal(&store, &NoGateway);
     let outcome = store
         .renew_now(&key, &bench.clock, bench.deadline(), &renewal)

@@ -6,7 +6,7 @@ use std::time::Duration;
 use aws_sdk_dynamodb::types::AttributeValue;
 use secrecy::ExposeSecret;
 use token_store::{
-    AccessToken, Clock, InProcess, NoRescueQueue, RefreshFailure, StoreError, TokenStore,
+    AccessToken, Clock, InProcess, NoRescueQueue, RefreshFailure, Seen, StoreError, TokenStore,
 };
 
 use crate::gateway::{Gate, Gateway, NoGateway};
@@ -205,7 +205,7 @@ async fn a_login_during_a_refresh_wins() {
 
     let now = bench.clock.now();
     let generation = store
-        .put_login(&user("u"), &grant("b", now), now, None)
+        .put_login(&user("u"), Seen::NOTHING, &grant("b", now), now, None)
         .await
         .unwrap();
     let login = bench.item().await;
@@ -253,7 +253,7 @@ async fn a_token_in_its_last_minute_is_refreshed_and_served_meanwhile() {
     let bench = Bench::new().await;
     let store = bench.store();
     store
-        .put_login(&user("u"), &grant("a", START), START, None)
+        .put_login(&user("u"), Seen::NOTHING, &grant("a", START), START, None)
         .await
         .unwrap();
     bench.clock.advance(Duration::from_millis(239_999));
@@ -289,7 +289,7 @@ async fn a_token_in_its_last_minute_is_served_though_the_refresh_fails() {
         let bench = Bench::new().await;
         let store = bench.store();
         store
-            .put_login(&user("u"), &grant("a", START), START, None)
+            .put_login(&user("u"), Seen::NOTHING, &grant("a", START), START, None)
             .await
             .unwrap();
         bench.clock.advance(Duration::from_secs(270));
@@ -307,7 +307,7 @@ async fn a_token_that_lives_a_minute_is_not_refreshed_by_everybody_who_reads_it(
     let mut pair = grant("a", START);
     pair.expires_at = START.plus(Duration::from_secs(50));
     store
-        .put_login(&user("u"), &pair, START, None)
+        .put_login(&user("u"), Seen::NOTHING, &pair, START, None)
         .await
         .unwrap();
     bench.clock.advance(Duration::from_millis(39_999));

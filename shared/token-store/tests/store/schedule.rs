@@ -7,8 +7,8 @@ use std::time::Duration;
 use aws_sdk_dynamodb::types::AttributeValue;
 use embedded_dynamodb::Proxy;
 use token_store::{
-    Because, Clock, DueShards, RefreshFailure, RefreshOutcome, StoreError, TokenKey, TokenStore,
-    WallTime,
+    Because, Clock, DueShards, RefreshFailure, RefreshOutcome, Seen, StoreError, TokenKey,
+    TokenStore, WallTime,
 };
 use tokio::task::JoinSet;
 
@@ -25,7 +25,10 @@ async fn log_in_many(store: &TokenStore, subjects: std::ops::Range<usize>) {
     for subject in subjects {
         let key = user(&subject.to_string());
         let pair = long_grant("a", START);
-        store.put_login(&key, &pair, START, None).await.unwrap();
+        store
+            .put_login(&key, Seen::NOTHING, &pair, START, None)
+            .await
+            .unwrap();
     }
 }
 
@@ -35,7 +38,13 @@ async fn a_login_is_put_into_the_index_by_the_same_write() {
     let proxy = Proxy::before(bench.endpoint).await.unwrap();
     let store = bench.store_through(proxy.address);
     store
-        .put_login(&user("u"), &long_grant("a", START), START, None)
+        .put_login(
+            &user("u"),
+            Seen::NOTHING,
+            &long_grant("a", START),
+            START,
+            None,
+        )
         .await
         .unwrap();
     assert_eq!(proxy.requests().len(), 1);
@@ -145,7 +154,13 @@ async fn rows_in_the_index_that_are_no_tokens_are_counted_and_in_nobodys_way() {
     let bench = Bench::new().await;
     let store = bench.store_with(keys(), shards("1"));
     store
-        .put_login(&user("u"), &long_grant("a", START), START, None)
+        .put_login(
+            &user("u"),
+            Seen::NOTHING,
+            &long_grant("a", START),
+            START,
+            None,
+        )
         .await
         .unwrap();
     bench.clock.set(START.plus(14 * DAY));
@@ -253,7 +268,10 @@ async fn no_row_that_a_refresh_could_gain_for_is_missing_from_the_index_whatever
         let mut pair = grant("a", START);
         pair.expires_at = START.plus(life);
         pair.refresh_expires_at = (number % 3 != 0).then(|| START.plus(2 * life));
-        store.put_login(&key, &pair, START, None).await.unwrap();
+        store
+            .put_login(&key, Seen::NOTHING, &pair, START, None)
+            .await
+            .unwrap();
         users.push(key);
     }
     assert_eq!(forgotten(&bench.items().await, START), Vec::<&Item>::new());

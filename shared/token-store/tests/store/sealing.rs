@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use secrecy::ExposeSecret;
 use std::time::Duration;
-use token_store::{Because, DueShards, Replacement, StoreError, TokenKey, TokenStore};
+use token_store::{Because, DueShards, Replacement, Seen, StoreError, TokenKey, TokenStore};
 
 use crate::gateway::{Gateway, NoGateway};
 use crate::harness::{Bench, Item, START, grant, keys, text, user};
@@ -14,7 +14,13 @@ async fn with_logins(subjects: &[&str]) -> Bench {
     for subject in subjects {
         bench
             .store()
-            .put_login(&user(subject), &grant(subject, START), START, None)
+            .put_login(
+                &user(subject),
+                Seen::NOTHING,
+                &grant(subject, START),
+                START,
+                None,
+            )
             .await
             .unwrap();
     }

@@ -7,7 +7,7 @@ use embedded_dynamodb::Proxy;
 use secrecy::SecretString;
 use token_store::{
     Because, Grant, InProcess, NoRescueQueue, RefreshFailure, RefreshOutcome, RefreshWith,
-    Refresher, Renewal, StoreError, TokenKey,
+    Refresher, Renewal, Seen, StoreError, TokenKey,
 };
 
 use crate::faults::THROTTLED;
@@ -21,7 +21,7 @@ async fn refreshed_by_two(key: &TokenKey) -> Bench {
     let bench = Bench::new().await;
     let store = bench.store();
     store
-        .put_login(key, &grant("a", START), START, None)
+        .put_login(key, Seen::NOTHING, &grant("a", START), START, None)
         .await
         .unwrap();
     bench.clock.advance(Duration::from_secs(400));
@@ -127,7 +127,10 @@ async fn a_refresh_token_that_could_not_be_kept_beside_the_first_pairs_goes_into
     let store = bench.store_through(proxy.address);
     let key = merchant("m");
     let login = grant("a", START);
-    store.put_login(&key, &login, START, None).await.unwrap();
+    store
+        .put_login(&key, Seen::NOTHING, &login, START, None)
+        .await
+        .unwrap();
     let gateway = Gateway::with_live("a", &bench.clock).with_grace();
     let queue = Queue::default();
     let with = RefreshWith {
