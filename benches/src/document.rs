@@ -5,6 +5,7 @@ use std::path::Path;
 
 use crate::compare::Comparison;
 use crate::cost::Cost;
+use crate::functions::Functions;
 use crate::growth::Growth;
 use crate::{BenchError, report};
 
@@ -20,6 +21,10 @@ pub fn write(folder: &Path, document: &Path) -> Result<(), BenchError> {
         &folder.join("compare.json"),
         "`make bench`, or bench compare, makes it",
     )?;
+    let functions: Functions = report::read_json(
+        &folder.join("functions.json"),
+        "`make bench`, or bench functions, makes it",
+    )?;
     let cost: Cost = report::read_json(
         &folder.join("cost.json"),
         "`make bench`, or bench cost, makes it",
@@ -30,7 +35,7 @@ pub fn write(folder: &Path, document: &Path) -> Result<(), BenchError> {
     )?;
     let failed = || BenchError::system(document.display().to_string());
     let text = fs::read_to_string(document).map_err(failed())?;
-    let measured = measured(&comparison, &cost, &growth);
+    let measured = measured(&comparison, &functions, &cost, &growth);
     let text = replaced(&text, &measured).ok_or_else(|| BenchError::Malformed {
         path: document.to_owned(),
         problem: format!("has to have the lines `{BEGIN}` and `{END}`, in this order"),
@@ -38,7 +43,12 @@ pub fn write(folder: &Path, document: &Path) -> Result<(), BenchError> {
     fs::write(document, text).map_err(failed())
 }
 
-fn measured(comparison: &Comparison, cost: &Cost, growth: &Growth) -> String {
+fn measured(
+    comparison: &Comparison,
+    functions: &Functions,
+    cost: &Cost,
+    growth: &Growth,
+) -> String {
     let plan = &comparison.plan;
     let mut parts = vec![format!(
         "{}\n\nCold starts: {} of each, at a share {} (Python a quarter of that). Warm calls: {} in {} blocks after {} that do not count, at a \
@@ -54,10 +64,14 @@ fn measured(comparison: &Comparison, cost: &Cost, growth: &Growth) -> String {
     let goals = report::goals_section(&report::outcomes(comparison));
     let sections = std::iter::once(goals)
         .chain(report::sections(comparison))
-        .chain([cost.section()])
+        .chain([functions.section(), cost.section()])
         .chain(growth.sections());
     parts.extend(sections.map(|section| section.to_markdown().trim_end().to_owned()));
-    for (what, machine) in [("Cost", &cost.machine), ("Growth", &growth.machine)] {
+    for (what, machine) in [
+        ("The part about every function", &functions.machine),
+        ("Cost", &cost.machine),
+        ("Growth", &growth.machine),
+    ] {
         if machine.date.get(..10) != comparison.machine.date.get(..10)
             || machine.commit != comparison.machine.commit
         {

@@ -138,7 +138,6 @@ impl Places {
         let script = self.root.join("benches/rivals").join(script);
         let output = Command::new(&script)
             .args(["--print", job.name()])
-            .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128")
             .output()
             .map_err(|error| BenchError::system(script.display().to_string())(error))?;
         let text = String::from_utf8_lossy(&output.stdout);

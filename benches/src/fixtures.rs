@@ -3,20 +3,28 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use alipay_signing::SigningKey;
+use alipay_signing::{SignType, SigningKey};
+use aws_lc_rs::cipher::{AES_128, EncryptionContext, PaddedBlockEncryptingKey, UnboundCipherKey};
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::rsa::{KeyPair, KeySize};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use embedded_dynamodb::dynoxide::Item;
 use rustls::ServerConfig;
 use rustls::pki_types::PrivatePkcs8KeyDer;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use token_store::{TokenKey, TokenKind};
 
-use crate::BenchError;
+use crate::gateway_stub::{MERCHANT, OPEN_ID, USER_WITH_PROFILE};
+use crate::{BenchError, token_table};
 
 /// The app of all contestants.
 pub const APP_ID: &str = "2021000000000001";
+/// Who has users logged in, in the events.
+const CLIENT: &str = "local";
+/// The app's key for what Alipay encrypts.
+const CONTENT_KEY: [u8; 16] = *b"bench-aes-key-16";
 
 /// Keys and files that do not depend on where the stubs listen.
 pub struct Fixtures {
@@ -25,6 +33,8 @@ pub struct Fixtures {
     alipay_key: SigningKey,
     alipay_public_key: String,
     tls: Arc<ServerConfig>,
+    token_rows: Vec<Item>,
+    phone_number: String,
 }
 
 impl Fixtures {
@@ -40,12 +50,15 @@ impl Fixtures {
             .map_err(|error| BenchError::Keys(error.to_string()))?;
         let alipay_public_key = alipay_key.verifying_key().to_base64();
         let (tls, root) = certificates()?;
-        let fixtures = Self {
+        let phone_number = phone_number(&alipay_key)?;
+        let mut fixtures = Self {
             folder,
             app_key,
             alipay_key,
             alipay_public_key,
             tls,
+            token_rows: Vec::new(),
+            phone_number,
         };
         fixtures.write("root.pem", &root)?;
         fixtures.write("app-key.pem", &pem("PRIVATE KEY", &fixtures.app_key))?;
@@ -57,12 +70,39 @@ impl Fixtures {
             fixtures.write(name, &token_keys()?.to_string())?;
         }
         fixtures.write("login.json", &login_document()?.to_string())?;
+        fixtures.token_rows = token_table::rows_of(&Self::stored_tokens(), &fixtures)?;
         Ok(fixtures)
     }
 
     /// What signs the gateway's replies.
     pub fn alipay_key(&self) -> &SigningKey {
         &self.alipay_key
+    }
+
+    /// The rows of those whose tokens are in the table of tokens: the user whom all codes are of, and whom the events ask about.
+    pub fn token_rows(&self) -> &[Item] {
+        &self.token_rows
+    }
+
+    /// Whose tokens are stored.
+    pub(crate) fn stored_tokens() -> [TokenKey; 3] {
+        // As the functions name the scope of a login without one; a merchant's has none.
+        let of = |kind, subject: &str, scopes: &str| TokenKey {
+            app_id: APP_ID.to_owned(),
+            kind,
+            subject: subject.to_owned(),
+            scopes: scopes.to_owned(),
+        };
+        [
+            of(TokenKind::User, OPEN_ID, "default"),
+            of(TokenKind::User, USER_WITH_PROFILE, "default"),
+            of(TokenKind::Isv, MERCHANT, ""),
+        ]
+    }
+
+    /// What `my.getPhoneNumber` gives to the page.
+    pub fn phone_number(&self) -> &str {
+        &self.phone_number
     }
 
     /// What the stubs speak TLS with.
@@ -108,8 +148,10 @@ impl Fixtures {
                     "privateKey": key,
                     "alipayPublicKey": self.alipay_public_key,
                     "gateway": gateway,
-                    "pid": "2088000000000000",
+                    "aesKey": STANDARD.encode(CONTENT_KEY),
+                    "pid": "2088000000000999",
                     "homePage": "pages/index/index",
+                    "contentCheck": {"engine": "sync"},
                     "requestMethods": ["alipay.open.app.qrcode.create"],
                 })
             })
@@ -149,8 +191,32 @@ fn login_document() -> Result<Value, BenchError> {
     Ok(json!({
         "signing": {"bench": {"privateKey": rsa_key()?, "signFrom": "2026-01-01T00:00:00Z"}},
         "sessions": {"active": "bench", "keys": {"bench": random_key()?}},
-        "clients": [],
+        "clients": [{"clientId": CLIENT, "appid": APP_ID}],
     }))
+}
+
+/// As Alipay encrypts it for the app and signs it: the ciphertext with its quotes.
+fn phone_number(alipay_key: &SigningKey) -> Result<String, BenchError> {
+    let failed = |_| BenchError::Keys("AES".to_owned());
+    let key = UnboundCipherKey::new(&AES_128, &CONTENT_KEY).map_err(failed)?;
+    let key = PaddedBlockEncryptingKey::cbc_pkcs7(key).map_err(failed)?;
+    let content = json!({"code": "10000", "msg": "Success", "mobile": "12300000001"});
+    let mut content = content.to_string().into_bytes();
+    // Alipay's initialisation vector is always zero.
+    key.less_safe_encrypt(&mut content, EncryptionContext::Iv128([0; 16].into()))
+        .map_err(failed)?;
+    let response = STANDARD.encode(content);
+    let sign = alipay_key
+        .sign(SignType::Rsa2, format!("\"{response}\"").as_bytes())
+        .map_err(|error| BenchError::Keys(error.to_string()))?;
+    let handed_over = json!({
+        "response": response,
+        "sign": sign,
+        "sign_type": "RSA2",
+        "encrypt_type": "AES",
+        "charset": "UTF-8",
+    });
+    Ok(handed_over.to_string())
 }
 
 fn pem(label: &str, base64: &str) -> String {

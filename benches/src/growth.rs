@@ -3,12 +3,10 @@
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use embedded_dynamodb::EmbeddedDynamoDb;
 use embedded_dynamodb::dynoxide::{ImportOptions, Item};
-use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use token_store::{DueShards, Grant, TokenKey, TokenKeys, TokenKind, TokenStore, WallTime};
+use token_store::{TokenKey, TokenKind, WallTime};
 use tokio::runtime::Runtime;
 
 use crate::contestant::gateway_address;
@@ -20,6 +18,7 @@ use crate::progress::Progress;
 use crate::report::Section;
 use crate::runtime_api::Event;
 use crate::table::{Table, figure};
+use crate::token_table::{TOKEN_TABLE, TokenTable, of_table};
 use crate::{BenchError, Contestant, Fixtures, Job, Process, Stage, Summary, Transport, job};
 
 /// Bytes of `biz_content`.
@@ -31,8 +30,6 @@ const DUE: usize = 100;
 /// Rows that are imported at once.
 const BATCH: u64 = 20_000;
 const DAY: Duration = Duration::from_secs(24 * 3600);
-const TOKEN_TABLE: &str = "tokens";
-const IDENTITY_TABLE: &str = "identity";
 
 /// How often each point is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -162,10 +159,7 @@ impl Growing<'_> {
     }
 
     fn stage(&self) -> Result<Stage, BenchError> {
-        let mut stage = Stage::set(self.fixtures, Transport::Plain, Duration::ZERO)?;
-        // Nobody asks it: no user's token is named.
-        stage.change("REFRESH_FUNCTION", "refresh-tokens");
-        Ok(stage)
+        Stage::set(self.fixtures, Transport::Plain, Duration::ZERO)
     }
 
     /// All sizes by one process, in turns.
@@ -254,7 +248,7 @@ impl Growing<'_> {
     /// One table that is filled further for each point.
     fn by_tokens(&self, most: u64) -> Result<Vec<OfTokens>, BenchError> {
         let runtime = Runtime::new().map_err(BenchError::system("the async runtime"))?;
-        let database = Filled::start(&runtime, self.fixtures)?;
+        let database = TokenTable::start(&runtime, self.fixtures)?;
         let mut stage = self.stage()?;
         stage.change("AWS_ENDPOINT_URL_DYNAMODB", database.embedded.endpoint());
         let login = self.function(Job::Code2Session.name())?;
@@ -323,45 +317,7 @@ fn biz_content(bytes: usize) -> String {
     FRAME.replace(r#""describe":"""#, &format!(r#""describe":"{padding}""#))
 }
 
-/// An embedded DynamoDB, in memory, with tokens in it.
-struct Filled<'a> {
-    runtime: &'a Runtime,
-    embedded: EmbeddedDynamoDb,
-    store: TokenStore,
-}
-
-impl<'a> Filled<'a> {
-    fn start(runtime: &'a Runtime, fixtures: &Fixtures) -> Result<Self, BenchError> {
-        let keys = |name: &str| -> Result<SecretString, BenchError> {
-            let path = fixtures.path(name);
-            let text = std::fs::read_to_string(&path);
-            Ok(text
-                .map_err(|error| BenchError::system(path.display().to_string())(error))?
-                .into())
-        };
-        let keys = TokenKeys::from_json(
-            &keys("token-keys.json")?,
-            Some(&keys("refresh-token-keys.json")?),
-        )
-        .map_err(|error| BenchError::Keys(error.to_string()))?;
-        runtime.block_on(async {
-            let embedded = EmbeddedDynamoDb::start().await.map_err(of_table)?;
-            let client = embedded.client();
-            token_store::create_table(&client, TOKEN_TABLE)
-                .await
-                .map_err(of_table)?;
-            identity::create_identity_table(&client, IDENTITY_TABLE)
-                .await
-                .map_err(of_table)?;
-            let store = TokenStore::new(client, TOKEN_TABLE, keys, DueShards::default());
-            Ok(Self {
-                runtime,
-                embedded,
-                store,
-            })
-        })
-    }
-
+impl TokenTable<'_> {
     /// Adds rows that stand in the table and in its index as others do, are due in a year, and are never opened.
     fn fill_to(&self, from: u64, to: u64) -> Result<(), BenchError> {
         let batches = usize::try_from((to - from).div_ceil(BATCH)).unwrap_or(usize::MAX);
@@ -388,32 +344,17 @@ impl<'a> Filled<'a> {
     /// Stores tokens of users who logged in so long ago that the next sweep finds them.
     fn make_due(&self) -> Result<(), BenchError> {
         let logged_in = WallTime::from(SystemTime::now()).minus(DAY * 14);
-        let grant = Grant {
-            access_token: "authusrB0123456789abcdef0123456789abcX20".into(),
-            refresh_token: Some("authusrB0123456789abcdef0123456789abcY20".into()),
-            expires_at: logged_in.plus(DAY * 15),
-            refresh_expires_at: Some(logged_in.plus(DAY * 30)),
-        };
-        self.runtime.block_on(async {
-            for number in 0..DUE {
-                let key = TokenKey {
-                    kind: TokenKind::User,
-                    app_id: APP_ID.to_owned(),
-                    subject: format!("due-{number:045}"),
-                    scopes: String::new(),
-                };
-                self.store
-                    .put_login(&key, &grant, logged_in, None)
-                    .await
-                    .map_err(of_table)?;
-            }
-            Ok(())
-        })
+        for number in 0..DUE {
+            let key = TokenKey {
+                kind: TokenKind::User,
+                app_id: APP_ID.to_owned(),
+                subject: format!("due-{number:045}"),
+                scopes: String::new(),
+            };
+            self.put_login(&key, logged_in)?;
+        }
+        Ok(())
     }
-}
-
-fn of_table(error: impl std::error::Error + Send + Sync + 'static) -> BenchError {
-    BenchError::system("the embedded DynamoDB")(std::io::Error::other(error))
 }
 
 /// A row as long as a stored login's.

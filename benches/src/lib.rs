@@ -15,12 +15,14 @@ mod statistics;
 mod stub;
 mod table;
 mod table_stub;
+mod token_table;
 
 pub mod compare;
 pub mod cost;
 pub mod document;
 pub mod field;
 pub mod floor;
+pub mod functions;
 pub mod goals;
 pub mod growth;
 pub mod machine;

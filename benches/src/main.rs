@@ -8,7 +8,9 @@ use benches::compare::{Plan, compare};
 use benches::field::{Places, Who};
 use benches::growth::{Repeats, grow};
 use benches::machine::Machine;
-use benches::{BenchError, Job, Transport, cost, document, on_interruption, packages, report};
+use benches::{
+    BenchError, Job, Transport, cost, document, functions, on_interruption, packages, report,
+};
 use clap::{Args, Parser, Subcommand};
 
 /// Times our release binaries beside what a user would write instead (`make bench`).
@@ -23,6 +25,8 @@ struct Arguments {
 enum Command {
     /// Cold and warm starts, CPU time, memory and package sizes of all contestants, and the goals.
     Compare(CompareArguments),
+    /// The start of every packaged function, and one call of each that the stubs can answer.
+    Functions(FunctionsArguments),
     /// How the cost grows: with the size of a request, the number of apps, and the number of stored tokens.
     Growth(GrowthArguments),
     /// What a million calls cost on AWS, ours beside Node's.
@@ -78,6 +82,15 @@ struct CompareArguments {
 }
 
 #[derive(Args)]
+struct FunctionsArguments {
+    #[command(flatten)]
+    places: PlaceArguments,
+    /// Two starts and four warm calls of each: to see that everything works.
+    #[arg(long)]
+    quick: bool,
+}
+
+#[derive(Args)]
 struct GrowthArguments {
     #[command(flatten)]
     places: PlaceArguments,
@@ -122,6 +135,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let outcome = on_interruption().and_then(|()| match arguments.command {
         Command::Compare(arguments) => run_compare(&arguments),
+        Command::Functions(arguments) => run_functions(&arguments),
         Command::Growth(arguments) => run_growth(&arguments),
         Command::Cost(arguments) => run_cost(&arguments),
         Command::Document(arguments) => {
@@ -172,6 +186,24 @@ fn run_compare(arguments: &CompareArguments) -> Result<ExitCode, BenchError> {
     } else {
         ExitCode::SUCCESS
     })
+}
+
+#[expect(clippy::print_stdout, reason = "the report")]
+fn run_functions(arguments: &FunctionsArguments) -> Result<ExitCode, BenchError> {
+    let repeats = if arguments.quick {
+        functions::Repeats::QUICK
+    } else {
+        functions::Repeats::FULL
+    };
+    let measured = functions::measure(
+        &arguments.places.places()?,
+        repeats,
+        Machine::now(None, None),
+    )?;
+    report::write_json(&arguments.places.out.join("functions.json"), &measured)?;
+    println!("{}\n", measured.machine.describe());
+    println!("{}", measured.section().to_text());
+    Ok(ExitCode::SUCCESS)
 }
 
 #[expect(clippy::print_stdout, reason = "the report")]

@@ -13,7 +13,7 @@ use crate::cleanup;
 /// What the names of all groups begin with; the run's process follows.
 const PREFIX: &str = "alipay-functions-bench-";
 /// The memory, in MB, with which Lambda gives one whole CPU.
-const MEMORY_OF_ONE_CPU: u32 = 1769;
+pub const MEMORY_OF_ONE_CPU: u32 = 1769;
 
 /// How much of a CPU, and over which time it is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

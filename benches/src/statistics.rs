@@ -13,6 +13,8 @@ pub struct Summary {
     pub mean: f64,
     /// Half of the values are at most this.
     pub median: f64,
+    /// 95 % of the values are at most this.
+    pub p95: f64,
     /// 99 % of the values are at most this.
     pub p99: f64,
     /// The greatest.
@@ -34,6 +36,7 @@ impl Summary {
             least,
             mean: sorted.iter().sum::<f64>() / sorted.len() as f64,
             median,
+            p95: at_rank(&sorted, 0.95),
             p99: at_rank(&sorted, 0.99),
             greatest,
             spread: if median > 0.0 {
@@ -73,6 +76,7 @@ mod tests {
         assert_eq!(summary.least, 1.0);
         assert_eq!(summary.mean, 50.5);
         assert_eq!(summary.median, 50.5);
+        assert_eq!(summary.p95, 95.0);
         assert_eq!(summary.p99, 99.0);
         assert_eq!(summary.greatest, 100.0);
         assert_eq!(summary.spread, 50.0 / 50.5);

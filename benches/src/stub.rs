@@ -55,6 +55,12 @@ impl Stub {
         })
     }
 
+    /// Where it listens.
+    #[cfg(test)]
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// Where it is: `http://127.0.0.1:PORT`.
     pub fn url(&self) -> String {
         let scheme = if self.is_tls { "https" } else { "http" };

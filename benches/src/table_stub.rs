@@ -1,31 +1,80 @@
-//! The stand-in for DynamoDB: one reply for each operation. A row that is read is an alias of a user who has logged in before; each
-//! write succeeds.
+//! The stand-in for DynamoDB: one reply for each operation. Whoever is asked for has been there before: an alias that is read is an
+//! account's, and the rows of tokens are those of [`Fixtures::token_rows`](crate::Fixtures::token_rows); no other row is there. Each write
+//! succeeds, no query finds anything.
 
 use std::io::{Read, Write};
 
+use embedded_dynamodb::dynoxide::{AttributeValue, Item};
 use serde_json::{Value, json};
 
 use crate::http::{Connection, Request, prepared};
 use crate::stub::Replies;
 
+/// How the partition key of an alias begins, as it stands in a request.
+const ALIAS: &[u8] = br#"{"S":"ALIAS#"#;
+/// What a request has that wants a part of a row. There is one: a login looks which pair of tokens it follows.
+const PROJECTION: &[u8] = br#""ProjectionExpression""#;
+/// The attributes that it wants.
+const LINEAGE: [&str; 3] = ["generation", "grant_id", "commit_id"];
+
 /// The replies, each a whole response.
 pub struct TableReplies {
-    row: Vec<u8>,
-    written: Vec<u8>,
+    alias: Vec<u8>,
+    tokens: Vec<TokenRow>,
+    nothing: Vec<u8>,
+    nothing_found: Vec<u8>,
     head: Vec<u8>,
 }
 
-impl Default for TableReplies {
-    fn default() -> Self {
-        let row = json!({"Item": {
+struct TokenRow {
+    /// In quotes, as a request has it.
+    key: String,
+    whole: Vec<u8>,
+    lineage: Vec<u8>,
+}
+
+impl TokenRow {
+    /// `None` where it has no partition key.
+    fn of(row: &Item) -> Option<Self> {
+        let Some(AttributeValue::S(key)) = row.get("pk") else {
+            return None;
+        };
+        let mut lineage = row.clone();
+        lineage.retain(|name, _| LINEAGE.contains(&name.as_str()));
+        Some(Self {
+            key: format!("\"{key}\""),
+            whole: reply(&json!({"Item": row})),
+            lineage: reply(&json!({"Item": lineage})),
+        })
+    }
+}
+
+impl TableReplies {
+    /// Of a table with these rows of tokens.
+    pub fn with(token_rows: &[Item]) -> Self {
+        let alias = json!({"Item": {
             "pk": {"S": "ALIAS#bench"},
             "uid": {"S": "0123456789abcdef0123456789abcdef"},
             "linked_at": {"N": "1795341600000"},
         }});
         Self {
-            row: reply(&row),
-            written: reply(&json!({})),
+            alias: reply(&alias),
+            tokens: token_rows.iter().filter_map(TokenRow::of).collect(),
+            nothing: reply(&json!({})),
+            nothing_found: reply(&json!({"Items": [], "Count": 0, "ScannedCount": 0})),
             head: prepared("200 OK", &[("Connection", "keep-alive")], b""),
+        }
+    }
+
+    fn row(&self, request: &[u8]) -> &[u8] {
+        if contains(request, ALIAS) {
+            return &self.alias;
+        }
+        let asked_for = |row: &&TokenRow| contains(request, row.key.as_bytes());
+        match self.tokens.iter().find(asked_for) {
+            None => &self.nothing,
+            Some(row) if contains(request, PROJECTION) => &row.lineage,
+            Some(row) => &row.whole,
         }
     }
 }
@@ -54,8 +103,73 @@ impl Replies for TableReplies {
             return &self.head;
         }
         match operation.map(|place| connection.bytes(place)) {
-            Some(name) if name.ends_with(b".GetItem") => &self.row,
-            _ => &self.written,
+            Some(name) if name.ends_with(b".GetItem") => self.row(connection.bytes(&request.body)),
+            Some(name) if name.ends_with(b".Query") => &self.nothing_found,
+            _ => &self.nothing,
+        }
+    }
+}
+
+fn contains(text: &[u8], part: &[u8]) -> bool {
+    text.windows(part.len()).any(|window| window == part)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::{Duration, SystemTime};
+
+    use token_store::{DueShards, TokenStore, WallTime};
+
+    use super::*;
+    use crate::Fixtures;
+    use crate::stub::Stub;
+    use crate::token_table::{TOKEN_TABLE, grant, token_keys};
+
+    #[test]
+    fn a_row_of_tokens_is_given_to_who_asks_for_it_and_an_alias_for_any() {
+        let row: Item = serde_json::from_value(json!({
+            "pk": {"S": "APP#1#user#2"},
+            "generation": {"N": "1"},
+            "grant_id": {"S": "g"},
+            "state": {"S": "active"},
+        }))
+        .unwrap();
+        let replies = TableReplies::with(&[row]);
+        let asked_for = |key: &str, projection: &str| {
+            let request = format!(r#"{{"Key":{{"pk":{{"S":"{key}"}}}}{projection}}}"#);
+            String::from_utf8_lossy(replies.row(request.as_bytes())).into_owned()
+        };
+        assert!(asked_for("APP#1#user#2", "").contains(r#""state":{"S":"active"}"#));
+        let lineage = asked_for(
+            "APP#1#user#2",
+            r#","ProjectionExpression":"generation,grant_id""#,
+        );
+        assert!(lineage.contains(r#""generation":{"N":"1"}"#), "{lineage}");
+        assert!(!lineage.contains("state"), "{lineage}");
+        assert!(asked_for("ALIAS#2", "").contains("linked_at"));
+        // The key of another begins as this one's does.
+        for nobody in ["APP#1#user#22", "ACCOUNT#2"] {
+            let reply = asked_for(nobody, "");
+            assert!(reply.ends_with("\r\n\r\n{}"), "{nobody}: {reply}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_login_finds_the_pair_that_it_follows() {
+        let fixtures = tokio::task::spawn_blocking(|| Fixtures::make().unwrap())
+            .await
+            .unwrap();
+        let replies = Arc::new(TableReplies::with(fixtures.token_rows()));
+        let stub = Stub::start(replies, None, Duration::ZERO).unwrap();
+        let client = embedded_dynamodb::client_at(stub.address());
+        let keys = token_keys(&fixtures).unwrap();
+        let store = TokenStore::new(client, TOKEN_TABLE, keys, DueShards::default());
+        let now = WallTime::from(SystemTime::now());
+        for key in Fixtures::stored_tokens() {
+            let seen = store.look(&key).await.unwrap();
+            let generation = store.put_login(&key, seen, &grant(now), now, None).await;
+            assert_eq!(generation.unwrap().get(), 2);
         }
     }
 }
