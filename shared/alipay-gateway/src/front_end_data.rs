@@ -6,7 +6,6 @@
 //! are all that binds it, and the same data opens again whenever it comes.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::fmt;
 use std::time::SystemTime;
 
@@ -15,7 +14,7 @@ use alipay_signing::{Charset, SignType};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::unique_json::{check_unique, top_level_members};
+use crate::unique_json::{Members, check_unique, top_level_members};
 use crate::{App, KeyNeeded, Refusal};
 
 /// Longer codes and texts are no error of Alipay's. They come unsigned, and go into answers and logs.
@@ -264,7 +263,7 @@ enum Status {
 }
 
 /// The members of errors are `subCode` and `subMsg` here; the gateway's own spelling is taken too.
-fn refusal(members: &BTreeMap<String, &RawValue>) -> Status {
+fn refusal(members: &Members<'_>) -> Status {
     let text = |names: [&str; 2]| {
         names
             .iter()

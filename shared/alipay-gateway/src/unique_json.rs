@@ -3,9 +3,11 @@
 //! Parsers disagree on which of two equal names counts. A reply in which they stand could therefore be verified with one value
 //! and read with the other, so it is refused. Names are compared as read, so an escape (`respons\u0065`) hides nothing.
 
-use std::collections::{BTreeMap, HashSet};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use serde::Deserialize;
 use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
@@ -44,20 +46,27 @@ impl From<Misbuilt> for GatewayError {
     }
 }
 
-/// The members of the object that `text` consists of, each value as it stands in the text.
-pub(crate) fn top_level_members(text: &str) -> Result<BTreeMap<String, &RawValue>, Misbuilt> {
-    struct Members;
+/// The members of an object, each value as it stands in the text.
+pub(crate) type Members<'a> = BTreeMap<Cow<'a, str>, &'a RawValue>;
 
-    impl<'de> Visitor<'de> for Members {
-        type Value = BTreeMap<String, &'de RawValue>;
+/// A member's name, copied only where it holds an escape.
+#[derive(Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// The members of the object that `text` consists of.
+pub(crate) fn top_level_members(text: &str) -> Result<Members<'_>, Misbuilt> {
+    struct MembersVisitor;
+
+    impl<'de> Visitor<'de> for MembersVisitor {
+        type Value = Members<'de>;
 
         fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
             formatter.write_str("an object")
         }
 
         fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-            let mut members = BTreeMap::new();
-            while let Some((name, value)) = map.next_entry::<String, &RawValue>()? {
+            let mut members = Members::new();
+            while let Some((Name(name), value)) = map.next_entry::<Name<'_>, &RawValue>()? {
                 if members.insert(name, value).is_some() {
                     return Err(de::Error::custom(REPEATED));
                 }
@@ -73,7 +82,7 @@ pub(crate) fn top_level_members(text: &str) -> Result<BTreeMap<String, &RawValue
     }
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let members = deserializer
-        .deserialize_map(Members)
+        .deserialize_map(MembersVisitor)
         .map_err(|error| Misbuilt::of(&error, text))?;
     deserializer
         .end()
@@ -113,8 +122,8 @@ impl<'de> Visitor<'de> for Unique {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let mut names = HashSet::new();
-        while let Some(name) = map.next_key::<String>()? {
+        let mut names = BTreeSet::new();
+        while let Some(Name(name)) = map.next_key::<Name<'_>>()? {
             if !names.insert(name) {
                 return Err(de::Error::custom(REPEATED));
             }

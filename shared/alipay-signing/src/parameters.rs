@@ -1,6 +1,6 @@
 //! The text that is signed, and the form in which the same parameters travel.
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
+use percent_encoding::percent_encode_byte;
 
 use crate::charset::{Charset, Unmappable};
 
@@ -57,7 +57,9 @@ pub fn form_encode<'a>(
         if !is_sent(name, value) {
             continue;
         }
-        if !text.is_empty() {
+        if text.is_empty() {
+            text.reserve(USUAL_BYTES);
+        } else {
             text.push('&');
         }
         push_encoded(&mut text, name, charset)?;
@@ -71,44 +73,40 @@ fn is_sent(name: &str, value: &str) -> bool {
     !name.is_empty() && !value.is_empty()
 }
 
-/// All but the unreserved characters of RFC 3986.
-const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~');
+/// Most queries and bodies are shorter, and few are far longer.
+const USUAL_BYTES: usize = 768;
 
 fn push_encoded(text: &mut String, value: &str, charset: Charset) -> Result<(), Unmappable> {
-    let bytes = charset.encode(value)?;
-    let mut rest = bytes.as_ref();
-    if charset == Charset::Utf8 {
-        text.extend(percent_encode(rest, RESERVED));
-        return Ok(());
-    }
-    // The second byte of a GBK character may be an ASCII letter. It is encoded with the first:
-    // Java's URLDecoder takes each run of %XX for whole characters and would tear `%81A` apart.
-    while let Some((&lead, after_lead)) = rest.split_first() {
-        let character_length = if lead < 0x80 { 1 } else { 2 };
-        let (character, after) = rest.split_at(character_length.min(rest.len()));
-        if after_lead.is_empty() || lead < 0x80 {
-            text.extend(percent_encode(character, RESERVED));
-        } else {
-            text.extend(percent_encode(character, ALL_BYTES));
+    text.reserve(value.len());
+    let mut rest = value;
+    while let Some(at) = rest.bytes().position(|byte| !is_unreserved(byte)) {
+        let (unreserved, others) = rest.split_at(at);
+        text.push_str(unreserved);
+        // Both bytes of a GBK character are encoded, also a second one that is an ASCII letter: Java's
+        // URLDecoder takes each run of %XX for whole characters and would tear `%81A` apart.
+        let length = others.chars().next().map_or(0, char::len_utf8);
+        let (character, after) = others.split_at(length);
+        for byte in charset.encode(character)?.iter() {
+            text.push_str(percent_encode_byte(*byte));
         }
         rest = after;
     }
+    text.push_str(rest);
     Ok(())
 }
 
-/// Every byte is encoded, letters and digits too.
-const ALL_BYTES: &AsciiSet = &every_ascii_byte();
-
-const fn every_ascii_byte() -> AsciiSet {
-    let mut set = AsciiSet::EMPTY;
-    let mut byte = 0;
-    while byte < 0x80 {
-        set = set.add(byte);
-        byte += 1;
-    }
-    set
+/// The unreserved characters of RFC 3986.
+fn is_unreserved(byte: u8) -> bool {
+    const UNRESERVED: [bool; 256] = {
+        let mut table = [false; 256];
+        let mut byte = 0;
+        while byte < 256 {
+            let character = byte as u8;
+            table[byte] =
+                character.is_ascii_alphanumeric() || matches!(character, b'-' | b'.' | b'_' | b'~');
+            byte += 1;
+        }
+        table
+    };
+    UNRESERVED[usize::from(byte)]
 }

@@ -26,15 +26,14 @@ pub fn request_text(
     body: &str,
     app_auth_token: Option<&str>,
 ) -> String {
-    let mut text = format!("{auth_string}\n{http_method}\n{target}\n{body}\n");
-    if let Some(token) = app_auth_token {
-        text.push_str(token);
-        text.push('\n');
-    }
-    text
+    let mut lines = vec![auth_string, http_method, target, body];
+    lines.extend(app_auth_token);
+    // The last one ends in a line end too.
+    lines.push("");
+    lines.join("\n")
 }
 
 /// The text of a reply that is signed: the headers `alipay-timestamp` and `alipay-nonce`, and the body as received.
 pub fn response_text(timestamp: &str, nonce: &str, body: &str) -> String {
-    format!("{timestamp}\n{nonce}\n{body}\n")
+    [timestamp, nonce, body, ""].join("\n")
 }

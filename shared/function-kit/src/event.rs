@@ -118,6 +118,7 @@ pub(crate) struct HttpContext<'a> {
     pub method: String,
     /// The path with the stage before it, where the address has one.
     pub path: Option<String>,
+    pub body: WrittenBody<'a>,
 }
 
 /// The two forms of API Gateway's events and answers.
@@ -129,12 +130,16 @@ pub(crate) enum Payload {
     V2,
 }
 
-/// The members by which events are told apart. Any of them may be null.
+/// What is read of an event, in one pass: the body, and the members by which events are told apart. Any of them may be null.
 #[derive(Deserialize, Default)]
 #[serde(default)]
-struct Marks<'a> {
+struct WrittenEvent<'a> {
+    #[serde(borrow)]
+    body: Option<&'a RawValue>,
+    #[serde(borrow, rename = "isBase64Encoded")]
+    is_base64_encoded: Option<&'a RawValue>,
     #[serde(borrow, rename = "requestContext")]
-    request_context: Option<&'a RawValue>,
+    request_context: Option<RequestContext<'a>>,
     /// S3, SNS, SQS, SES, DynamoDB streams, Kinesis.
     #[serde(rename = "Records")]
     records: Option<IgnoredAny>,
@@ -163,9 +168,9 @@ struct Marks<'a> {
     route: Option<IgnoredAny>,
 }
 
-impl Marks<'_> {
+impl WrittenEvent<'_> {
     /// Whether the event has a member that neither of the two doors knows.
-    fn are_of_another_trigger(&self) -> bool {
+    fn is_of_another_trigger(&self) -> bool {
         [
             &self.records,
             &self.detail_type,
@@ -210,17 +215,20 @@ struct WrittenCall {
     path: Option<String>,
 }
 
-#[derive(Deserialize, Default)]
-#[serde(default, rename_all = "camelCase")]
-struct WrittenBody {
-    body: Option<String>,
-    is_base64_encoded: Option<bool>,
+/// The body of an HTTP call as it stands in the event.
+#[derive(Clone, Copy)]
+pub(crate) struct WrittenBody<'a> {
+    text: Option<&'a RawValue>,
+    is_base64_encoded: Option<&'a RawValue>,
 }
 
 /// Takes `event` apart. Never fails as a whole: the answer must know the door even when the arguments are wrong.
 pub(crate) fn open(event: &str) -> Opened<'_> {
     let (context, arguments) = match source(event) {
-        Ok(Source::Http(context)) => (Some(context), body_arguments(event).map(Cow::Owned)),
+        Ok(Source::Http(context)) => {
+            let arguments = body_arguments(context.body).map(Cow::Owned);
+            (Some(context), arguments)
+        }
         Ok(Source::Direct) => (None, check_json(event).map(|()| Cow::Borrowed(event))),
         Err(failure) => (None, Err(failure)),
     };
@@ -249,21 +257,29 @@ pub(crate) fn open(event: &str) -> Opened<'_> {
 /// # Errors
 /// When it is no object, or of a trigger that has no door here.
 pub(crate) fn source(event: &str) -> Result<Source<'_>, Failure> {
-    let marks = match serde_json::from_str::<Marks<'_>>(event) {
-        Ok(marks) if event.trim_start().starts_with('{') => marks,
-        _ => {
-            return Err(Failure::invalid(
-                "event",
-                "must be a JSON object with the function's arguments",
-            ));
-        }
+    let not_an_object = || {
+        Failure::invalid(
+            "event",
+            "must be a JSON object with the function's arguments",
+        )
     };
-    if marks.are_of_another_trigger() {
-        return Err(other_trigger());
+    if !event.trim_start().starts_with('{') {
+        return Err(not_an_object());
     }
-    match marks.request_context {
+    let written = match serde_json::from_str::<WrittenEvent<'_>>(event) {
+        Ok(written) if written.is_of_another_trigger() => return Err(other_trigger()),
+        Ok(written) => written,
+        // An object with a requestContext that is none of API Gateway's.
+        Err(_) if serde_json::from_str::<IgnoredAny>(event).is_ok() => return Err(other_trigger()),
+        Err(_) => return Err(not_an_object()),
+    };
+    let body = WrittenBody {
+        text: written.body,
+        is_base64_encoded: written.is_base64_encoded,
+    };
+    match written.request_context {
         None => Ok(Source::Direct),
-        Some(context) => http_context(context)
+        Some(context) => http_context(context, body)
             .map(Source::Http)
             .ok_or_else(other_trigger),
     }
@@ -278,8 +294,7 @@ fn other_trigger() -> Failure {
 
 /// `None` when `context` is not that of an HTTP call. What cannot be read in it counts as unknown: by then the door is known, and
 /// its form of answer.
-fn http_context(context: &RawValue) -> Option<HttpContext<'_>> {
-    let context: RequestContext<'_> = serde_json::from_str(context.get()).ok()?;
+fn http_context<'a>(context: RequestContext<'a>, body: WrittenBody<'a>) -> Option<HttpContext<'a>> {
     let payload = match (context.http, context.http_method) {
         (Some(_), _) => Payload::V2,
         (None, Some(_)) => Payload::V1,
@@ -308,6 +323,7 @@ fn http_context(context: &RawValue) -> Option<HttpContext<'_>> {
         stage: text(context.stage),
         method: method.unwrap_or_default(),
         path,
+        body,
     })
 }
 
@@ -344,26 +360,31 @@ impl From<BodyFault> for Failure {
     }
 }
 
-/// The body of an HTTP call, decoded; empty where there is none.
-pub(crate) fn body_text(event: &str) -> Result<String, BodyFault> {
-    let written: WrittenBody = serde_json::from_str(event).map_err(|_| BodyFault::NotText)?;
-    let body = written.body.unwrap_or_default();
-    if written.is_base64_encoded != Some(true) {
-        return if body.len() > MAX_BODY_BYTES {
-            Err(BodyFault::TooLarge)
-        } else {
-            Ok(body)
+impl WrittenBody<'_> {
+    /// The body, decoded; empty where there is none.
+    pub(crate) fn decoded(self) -> Result<String, BodyFault> {
+        let body = self.text.map_or_else(
+            || Ok(String::new()),
+            |text| serde_json::from_str(text.get()).map_err(|_| BodyFault::NotText),
+        )?;
+        let (is_base64, longest) = match self.is_base64_encoded.map(RawValue::get) {
+            None | Some("false") => (false, MAX_BODY_BYTES),
+            Some("true") => (true, MAX_BODY_BYTES.div_ceil(3) * 4),
+            Some(_) => return Err(BodyFault::NotText),
         };
+        if body.len() > longest {
+            return Err(BodyFault::TooLarge);
+        }
+        if !is_base64 {
+            return Ok(body);
+        }
+        let bytes = STANDARD.decode(&body).map_err(|_| BodyFault::NotBase64)?;
+        String::from_utf8(bytes).map_err(|_| BodyFault::NotUtf8)
     }
-    if body.len() > MAX_BODY_BYTES.div_ceil(3) * 4 {
-        return Err(BodyFault::TooLarge);
-    }
-    let bytes = STANDARD.decode(&body).map_err(|_| BodyFault::NotBase64)?;
-    String::from_utf8(bytes).map_err(|_| BodyFault::NotUtf8)
 }
 
-fn body_arguments(event: &str) -> Result<String, Failure> {
-    let text = body_text(event)?;
+fn body_arguments(body: WrittenBody<'_>) -> Result<String, Failure> {
+    let text = body.decoded()?;
     check_arguments(&text)?;
     Ok(text)
 }
@@ -437,6 +458,9 @@ mod tests {
             json!({"requestContext":{"elb":{"targetGroupArn":"a"}},"httpMethod":"POST","body":"{}"}),
             json!({"requestContext":{"connectionId":"c","eventType":"MESSAGE"},"body":"{}"}),
             json!({"requestContext":"x"}),
+            json!({"requestContext":7}),
+            json!({"requestContext":[]}),
+            json!({"requestContext":{}}),
         ] {
             let event = event.to_string();
             assert_eq!(field(&open(&event)), "event", "{event}");
@@ -453,13 +477,15 @@ mod tests {
     #[test]
     fn a_missing_empty_or_undecodable_body_names_the_body() {
         for (body, base64) in [
-            (json!(null), false),
-            (json!(""), false),
-            (json!("  "), false),
-            (json!("%"), true),
-            (json!("/w=="), true),
-            (json!("{"), false),
-            (json!("[]"), false),
+            (json!(null), json!(false)),
+            (json!(""), json!(false)),
+            (json!("  "), json!(false)),
+            (json!("%"), json!(true)),
+            (json!("/w=="), json!(true)),
+            (json!("{"), json!(false)),
+            (json!("[]"), json!(false)),
+            (json!({}), json!(false)),
+            (json!("{}"), json!("no")),
         ] {
             let event = json!({"requestContext":{"http":{}},"body":body,"isBase64Encoded":base64})
                 .to_string();

@@ -1,3 +1,5 @@
+mod json_lines;
+
 use std::io::{IsTerminal, stderr, stdout};
 
 use tracing::{Level, Metadata};
@@ -6,6 +8,7 @@ use tracing_subscriber::fmt;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
+use self::json_lines::JsonLines;
 use crate::settings::setting;
 
 /// Our own crates that log. Their lines are written down to information, those of libraries down to warnings, when `RUST_LOG`
@@ -37,13 +40,7 @@ pub(crate) fn start() {
         .with(filter_fn(holds_no_event));
     // A second start (two functions in one process) keeps the first one's.
     let _ = if setting("AWS_LAMBDA_RUNTIME_API").is_some() {
-        let lines = fmt::layer()
-            .json()
-            .flatten_event(true)
-            .with_current_span(true)
-            .with_span_list(false)
-            .with_writer(stdout);
-        subscriber.with(lines).try_init()
+        subscriber.with(JsonLines::to(stdout)).try_init()
     } else {
         let lines = fmt::layer()
             .with_ansi(stderr().is_terminal())

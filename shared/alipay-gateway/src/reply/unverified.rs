@@ -1,17 +1,15 @@
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use alipay_signing::{Charset, VerifyingKey};
 use serde::de::DeserializeOwned;
-use serde_json::value::RawValue;
 
 use super::charset::{decode, is_as_asked};
 use super::signature::verify_node;
 use super::status::Status;
 use super::{Reply, check_echo, decrypted};
 use crate::key_needed::KeyNeeded;
-use crate::unique_json::{check_unique, top_level_members};
+use crate::unique_json::{Members, check_unique, top_level_members};
 use crate::{App, Call, GatewayError};
 
 /// A reply of the gateway, taken apart and not yet trusted: [`key_needed`](Self::key_needed) says with whose key it has to be
@@ -175,12 +173,11 @@ impl UnverifiedReply {
 }
 
 /// The one node that may stand in a reply to `call`, and whether it is the one for errors.
-fn node_of<'a>(
-    call: &Call,
-    members: &BTreeMap<String, &'a RawValue>,
-) -> Result<(&'a str, bool), GatewayError> {
-    let name = format!("{}_response", call.method.replace('.', "_"));
-    let (node, is_error_response) = match (members.get(&name), members.get("error_response")) {
+fn node_of<'a>(call: &Call, members: &Members<'a>) -> Result<(&'a str, bool), GatewayError> {
+    let mut name = call.method.replace('.', "_");
+    name.push_str("_response");
+    let name = name.as_str();
+    let (node, is_error_response) = match (members.get(name), members.get("error_response")) {
         (Some(node), None) => (node.get(), false),
         (None, Some(node)) => (node.get(), true),
         (Some(_), Some(_)) => {
@@ -196,7 +193,7 @@ fn node_of<'a>(
     };
     // A longer name that only ends like the called method's is no node of any method.
     if members.keys().any(|member| {
-        member.ends_with("_response") && !member.ends_with(&name) && member != "error_response"
+        member.ends_with("_response") && !member.ends_with(name) && member != "error_response"
     }) {
         return Err(GatewayError::unverified(
             "the reply holds a node of another method",
@@ -211,7 +208,7 @@ fn node_of<'a>(
 }
 
 /// A member's text; `None` where it is absent or empty.
-fn text_member(members: &BTreeMap<String, &RawValue>, name: &str) -> Result<Option<String>, ()> {
+fn text_member(members: &Members<'_>, name: &str) -> Result<Option<String>, ()> {
     let Some(raw) = members.get(name) else {
         return Ok(None);
     };

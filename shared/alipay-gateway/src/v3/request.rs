@@ -7,7 +7,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use url::{Position, Url};
 
 use crate::request::encrypted;
-use crate::unique_json::top_level_members;
+use crate::unique_json::{Members, top_level_members};
 use crate::{App, Call, GatewayError};
 
 /// The methods that V3 has as `GET`: their arguments stand in the query. All others are `POST`.
@@ -75,7 +75,7 @@ pub fn signed_request(
     headers.push(("alipay-request-id", nonce.to_owned()));
     headers.push((
         "authorization",
-        format!("{SCHEME} {auth_string},sign={sign}"),
+        [SCHEME, " ", &auth_string, ",sign=", &sign].concat(),
     ));
     Ok(SignedRequest {
         http_method,
@@ -185,12 +185,12 @@ impl<'a> Arguments<'a> {
         let beside = self.beside.iter().map(|(name, value)| {
             let value = to_raw_value(value)
                 .map_err(|_| GatewayError::unbuildable("an argument is no JSON text"))?;
-            Ok(((*name).to_owned(), value))
+            Ok((*name, value))
         });
-        let beside = beside.collect::<Result<BTreeMap<String, Box<RawValue>>, GatewayError>>()?;
+        let beside = beside.collect::<Result<BTreeMap<&str, Box<RawValue>>, GatewayError>>()?;
         let mut members = self.members()?;
         for (name, value) in &beside {
-            if members.insert(name.clone(), value).is_some() {
+            if members.insert((*name).into(), value).is_some() {
                 return Err(stands_twice());
             }
         }
@@ -209,7 +209,8 @@ impl<'a> Arguments<'a> {
     fn all_as_query(&self) -> Result<Vec<(String, String)>, GatewayError> {
         let of_content = self.members()?.into_iter().map(|(name, value)| {
             let text = serde_json::from_str::<String>(value.get());
-            (name, text.unwrap_or_else(|_| value.get().to_owned()))
+            let text = text.unwrap_or_else(|_| value.get().to_owned());
+            (name.into_owned(), text)
         });
         let mut pairs: BTreeMap<String, String> = of_content.collect();
         let beside = self
@@ -224,9 +225,9 @@ impl<'a> Arguments<'a> {
         Ok(pairs.into_iter().collect())
     }
 
-    fn members(&self) -> Result<BTreeMap<String, &RawValue>, GatewayError> {
+    fn members(&self) -> Result<Members<'a>, GatewayError> {
         self.biz_content
-            .map_or_else(|| Ok(BTreeMap::new()), top_level_members)
+            .map_or_else(|| Ok(Members::new()), top_level_members)
             .map_err(|_| GatewayError::unbuildable("biz_content is no JSON object"))
     }
 }

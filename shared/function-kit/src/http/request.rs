@@ -10,8 +10,8 @@ use url::form_urlencoded;
 
 use crate::alipay::SelectedApp;
 use crate::event::{
-    BodyFault, Caller, Door, HttpContext, Origin, Payload, Source, body_text, check_arguments,
-    source, without_stage,
+    BodyFault, Caller, Door, HttpContext, Origin, Payload, Source, check_arguments, source,
+    without_stage,
 };
 use crate::function::{Invocation, parse};
 use crate::{Failure, Outcome};
@@ -77,7 +77,7 @@ impl Request {
             headers: head.headers,
             query: head.query,
             cookies: head.cookies,
-            body: body_text(event),
+            body: context.body.decoded(),
             origin: context.origin,
             invocation,
         };
