@@ -3,11 +3,13 @@ mod exchange;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use https_client::SetUpError;
-use reqwest::header::DATE;
+use bytes::Bytes;
+use http::Request;
+use http::header::DATE;
+use https_client::{Client, SetUpError};
 use rustls::crypto::SecureRandom;
 use tracing::Span;
-use url::Url;
+use url::{Position, Url};
 
 use crate::certificate_download::DownloadedCertificates;
 use crate::{App, Call, Deadline, GatewayError, Reply, server_time, transport};
@@ -18,8 +20,6 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 const RESERVE: Duration = Duration::from_secs(1);
 /// With less than this a call is not started: it could be executed and its reply lost.
 const LEAST_TIME: Duration = Duration::from_millis(500);
-/// For opening a connection ahead of the first call.
-const PRECONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// Attempts of a repeatable call, the first included.
 const MAX_ATTEMPTS: u32 = 3;
 /// Full jitter: the n-th pause is a random part of this, doubled each time.
@@ -31,7 +31,7 @@ pub type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
 /// The client of the gateway. One per process; clones share its connections, and the certificates of Alipay's that it fetched.
 #[derive(Clone)]
 pub struct Gateway {
-    http: reqwest::Client,
+    http: Client,
     clock: Clock,
     random: &'static dyn SecureRandom,
     downloaded: Arc<DownloadedCertificates>,
@@ -57,14 +57,11 @@ impl Gateway {
         })
     }
 
-    /// Opens a connection to `gateway` ahead of the first call, so that the call need not wait for the TLS handshake.
-    /// A failure is not reported: the first call will meet it again and name it.
+    /// Opens a connection to `gateway` ahead of the first call, so that the call need not wait for the TLS handshake. Takes 1 s at
+    /// most. A failure is not reported: the first call will meet it again and name it.
     pub async fn open_connection(&self, gateway: &Url) {
-        let mut root = gateway.clone();
-        root.set_path("/");
-        let opening = self.http.head(root).timeout(PRECONNECT_TIMEOUT).send();
-        if let Err(error) = opening.await {
-            tracing::debug!(error = %error.without_url(), "no connection to the gateway yet");
+        if let Ok(greeting) = greeting(gateway) {
+            self.http.open_connection(greeting).await;
         }
     }
 
@@ -74,10 +71,10 @@ impl Gateway {
     /// # Errors
     /// [`GatewayError::Unreachable`] with the reason when nothing answers there.
     pub async fn server_time(&self, gateway: &Url) -> Result<Option<SystemTime>, GatewayError> {
-        let mut root = gateway.clone();
-        root.set_path("/");
-        let asking = self.http.head(root).timeout(CALL_TIMEOUT);
-        let answer = transport::exchange(asking).await?;
+        let asking = transport::exchange(&self.http, greeting(gateway)?);
+        let answer = tokio::time::timeout(CALL_TIMEOUT, asking)
+            .await
+            .map_err(|_| GatewayError::unreachable("it did not answer in time"))??;
         Ok(answer.header(DATE.as_str()).and_then(server_time::parse))
     }
 
@@ -157,6 +154,14 @@ impl Gateway {
             .await
             .map_err(|_| GatewayError::TimedOut)?
     }
+}
+
+/// Asks for nothing, at the root of the gateway's host.
+fn greeting(gateway: &Url) -> Result<Request<Bytes>, GatewayError> {
+    transport::built(
+        Request::head(&gateway[..Position::BeforePath]),
+        Bytes::new(),
+    )
 }
 
 fn full_jitter() -> impl Iterator<Item = Duration> {

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use https_client::{ExchangeError, Received, SetUpError};
-use reqwest::{Client, RequestBuilder};
+use bytes::Bytes;
+use http::{Request, request};
+use https_client::{Client, ExchangeError, Received, SetUpError};
 use rustls::RootCertStore;
 
 use crate::GatewayError;
@@ -18,12 +19,25 @@ pub(crate) fn client() -> Result<Client, SetUpError> {
     let roots = RootCertStore {
         roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
     };
-    https_client::client(roots, CONNECT_TIMEOUT)
+    Client::new(roots, CONNECT_TIMEOUT)
+}
+
+/// The request with its body.
+pub(crate) fn built(head: request::Builder, body: Bytes) -> Result<Request<Bytes>, GatewayError> {
+    head.body(body).map_err(|_| {
+        GatewayError::unbuildable(
+            "the gateway's address, with what the call puts into it, is longer than 64 KiB",
+        )
+    })
 }
 
 /// Sends `request` and takes the whole reply, up to 1 MiB of it.
-pub(crate) async fn exchange(request: RequestBuilder) -> Result<Received, GatewayError> {
-    https_client::exchange(request, MAX_REPLY_BYTES)
+pub(crate) async fn exchange(
+    client: &Client,
+    request: Request<Bytes>,
+) -> Result<Received, GatewayError> {
+    client
+        .exchange(request, MAX_REPLY_BYTES)
         .await
         .map_err(|error| match error {
             ExchangeError::Connection { sent, source } => GatewayError::Unreachable {

@@ -16,7 +16,7 @@ use crate::event::{Caller, Door};
 use crate::failure::with_causes;
 use crate::findings::{Finding, Verdict, findings};
 use crate::secrets::Location;
-use crate::settings::{StartUpError, setting};
+use crate::settings::{StartUpError, calls_have_less_cpu_than_init, setting};
 use crate::{Failure, Outcome};
 
 const CONFIG_FILE: &str = "ALIPAY_CONFIG_FILE";
@@ -186,7 +186,9 @@ impl Alipay {
         if let Some(default) = apps.get(None) {
             // The key gets ready while the connection waits for the gateway.
             tokio::join!(gateway.open_connection(&default.app.gateway), async {
-                default.app.signing_key.warm_up();
+                if calls_have_less_cpu_than_init() {
+                    default.app.signing_key.warm_up();
+                }
             });
         }
         let allow_caller_keys = setting(CALLER_KEYS).as_deref() == Some("true");

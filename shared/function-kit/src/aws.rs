@@ -15,8 +15,8 @@ use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
 use aws_types::region::Region;
-use https_client::exchange;
-use reqwest::Client;
+use bytes::Bytes;
+use https_client::Client;
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -25,7 +25,6 @@ use tokio::sync::OnceCell;
 pub(crate) use self::secrets_manager::secret_text;
 
 use self::connector::connector;
-use crate::failure::with_causes;
 use crate::settings::{SettingError, StartUpError, required, setting};
 
 /// A host of AWS that takes longer is not reachable.
@@ -39,9 +38,6 @@ const OPERATION_TIMEOUT: Duration = Duration::from_secs(4);
 /// The first included.
 const MAX_ATTEMPTS: u32 = 3;
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
-/// For opening a connection ahead of the first call, and what may be said to that.
-const PRECONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-const MAX_GREETING_BYTES: usize = 16 * 1024;
 const DYNAMODB: &str = "AWS_ENDPOINT_URL_DYNAMODB";
 
 /// Where AWS is, and as whom it is called.
@@ -134,11 +130,10 @@ fn sdk_config(environment: Environment, client: Client) -> SdkConfig {
 
 /// DynamoDB answers an unsigned `GET /` by saying that it is healthy.
 async fn open_connection(client: &Client, environment: &Environment) {
-    let opening = client
-        .get(&*environment.address("dynamodb"))
-        .timeout(PRECONNECT_TIMEOUT);
-    if let Err(error) = exchange(opening, MAX_GREETING_BYTES).await {
-        tracing::debug!(error = with_causes(&error), "no connection to DynamoDB yet");
+    let greeting = http::Request::get(&*environment.address("dynamodb"));
+    // An address that is none is left for the first call to name.
+    if let Ok(greeting) = greeting.body(Bytes::new()) {
+        client.open_connection(greeting).await;
     }
 }
 
@@ -148,7 +143,7 @@ fn client() -> Result<Client, StartUpError> {
     if let Some(client) = CLIENT.get() {
         return Ok(client.clone());
     }
-    let client = https_client::client(roots(), CONNECT_TIMEOUT)?;
+    let client = Client::new(roots(), CONNECT_TIMEOUT)?;
     Ok(CLIENT.get_or_init(|| client).clone())
 }
 

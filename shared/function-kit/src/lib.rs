@@ -39,5 +39,5 @@ pub use run::{
     no_powers, run, run_handler, run_handler_without_apps, run_http, run_http_without_apps,
 };
 pub use secrets::read_document;
-pub use settings::{SettingError, StartUpError, required, setting};
+pub use settings::{SettingError, StartUpError, calls_have_less_cpu_than_init, required, setting};
 pub use signed_in::{Access, SignedIn};

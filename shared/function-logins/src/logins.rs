@@ -4,7 +4,8 @@ use std::time::SystemTime;
 use alipay_gateway::methods::UserGrant;
 use aws_sdk_dynamodb::Client as DynamoDb;
 use function_kit::{
-    Failure, SelectedApp, SettingError, StartUpError, dynamodb_settings, read_document, required,
+    Failure, SelectedApp, SettingError, StartUpError, calls_have_less_cpu_than_init,
+    dynamodb_settings, read_document, required,
 };
 use identity::{
     Account, Accounts, Client, IdTokenClaims, IdentityTable, Issuer, LoginDocument,
@@ -82,7 +83,9 @@ impl Logins {
         })?;
         let logins = Self::new(client, table, document, &issuer)
             .map_err(|error| SettingError::new(ISSUER, error.problem()))?;
-        logins.issuer.warm_up(WallTime::from(SystemTime::now()));
+        if calls_have_less_cpu_than_init() {
+            logins.issuer.warm_up(WallTime::from(SystemTime::now()));
+        }
         Ok(logins)
     }
 

@@ -3,10 +3,10 @@
 use std::fmt::Write;
 
 use alipay_signing::VerifyingKey;
+use http::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
+use http::{Request, StatusCode};
 use https_client::Received;
-use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
-use reqwest::{Method, StatusCode};
-use url::Url;
+use url::{Position, Url};
 
 use super::{Gateway, LEAST_TIME};
 use crate::certificate_download::{download_address, download_call, downloaded};
@@ -23,7 +23,7 @@ impl Gateway {
     ) -> Result<Reply, GatewayError> {
         match app.protocol {
             Protocol::V2 => {
-                let reply = self.unverified_v2(app, call, app.gateway.clone()).await?;
+                let reply = self.unverified_v2(app, call, &app.gateway).await?;
                 let key = reply.key_needed(app, (self.clock)())?;
                 let key = self.key(app, key, limit).await?;
                 reply.verify(app, call, &key)
@@ -41,21 +41,19 @@ impl Gateway {
         &self,
         app: &App,
         call: &Call,
-        mut url: Url,
+        address: &Url,
     ) -> Result<UnverifiedReply, GatewayError> {
         let request = signed_request(app, call, (self.clock)())?;
-        url.set_query(Some(&request.query));
+        let address = format!("{}?{}", &address[..Position::AfterPath], request.query);
         let content_type = format!(
             "application/x-www-form-urlencoded;charset={}",
             app.charset.as_str()
         );
-        let request = self
-            .http
-            .post(url)
+        let message = Request::post(address)
             .header(CONTENT_TYPE, content_type)
-            .header(ACCEPT, "application/json")
-            .body(request.body);
-        let received = transport::exchange(request).await?;
+            .header(ACCEPT, "application/json");
+        let message = transport::built(message, request.body.into())?;
+        let received = transport::exchange(&self.http, message).await?;
         if received.status != StatusCode::OK {
             return Err(GatewayError::unreachable(
                 "the gateway answered with an HTTP error",
@@ -85,23 +83,18 @@ impl Gateway {
     }
 
     async fn send_v3(&self, request: v3::SignedRequest) -> Result<Received, GatewayError> {
-        let method = match request.http_method {
-            "GET" => Method::GET,
-            _ => Method::POST,
-        };
-        let mut headers = HeaderMap::new();
+        let mut message = Request::builder()
+            .method(request.http_method)
+            .uri(request.url.as_str());
         for (name, value) in request.headers {
             let mut value = HeaderValue::try_from(value).map_err(|_| {
                 GatewayError::unbuildable("a value holds a character that no header can")
             })?;
             value.set_sensitive(true);
-            headers.insert(name, value);
+            message = message.header(name, value);
         }
-        let mut message = self.http.request(method, request.url).headers(headers);
-        if !request.body.is_empty() {
-            message = message.body(request.body);
-        }
-        transport::exchange(message).await
+        let message = transport::built(message, request.body.into())?;
+        transport::exchange(&self.http, message).await
     }
 
     /// 128 random bits.
@@ -155,7 +148,7 @@ impl Gateway {
         }
         kept.begin_download(now)?;
         let call = download_call(serial_number);
-        let reply = self.unverified_v2(app, &call, download_address(app)).await;
+        let reply = self.unverified_v2(app, &call, &download_address(app)).await;
         if reply.is_ok() {
             kept.answered(now);
         }

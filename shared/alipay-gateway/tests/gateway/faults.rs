@@ -99,7 +99,7 @@ fn every_kind() -> Vec<FaultKind> {
         FaultKind::Redirect { location: None },
         FaultKind::HugeBody { bytes: 900_000 },
         FaultKind::HugeBody { bytes: 1_048_577 },
-        FaultKind::HugeBody { bytes: 50_000_000 },
+        FaultKind::HugeBody { bytes: 5_000_000 },
         FaultKind::BadSignature,
         FaultKind::NoSignature,
         FaultKind::ForeignKey,

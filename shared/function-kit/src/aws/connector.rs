@@ -7,8 +7,8 @@ use aws_smithy_runtime_api::client::http::{
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
-use https_client::{ExchangeError, Received, exchange};
-use reqwest::{Body, Client, Request, RequestBuilder};
+use bytes::Bytes;
+use https_client::{Client, ExchangeError, Received};
 
 /// A page of DynamoDB is 1 MiB of its own counting, somewhat more as JSON; a Lambda function answers 6 MB at most.
 const MAX_REPLY_BYTES: usize = 8 * 1024 * 1024;
@@ -26,16 +26,20 @@ impl HttpConnector for Connector {
         let client = self.0.clone();
         HttpConnectorFuture::new(async move {
             let request = sendable(request).map_err(ConnectorError::user)?;
-            let request = RequestBuilder::from_parts(client, request);
-            let received = exchange(request, MAX_REPLY_BYTES).await.map_err(failed)?;
+            let received = client.exchange(request, MAX_REPLY_BYTES).await;
+            let received = received.map_err(failed)?;
             response(received).map_err(|error| ConnectorError::other(error, None))
         })
     }
 }
 
-fn sendable(request: HttpRequest) -> Result<Request, BoxError> {
-    let request = request.try_into_http1x()?.map(Body::wrap);
-    Ok(request.try_into()?)
+fn sendable(request: HttpRequest) -> Result<http::Request<Bytes>, BoxError> {
+    let (head, body) = request.try_into_http1x()?.into_parts();
+    let bytes = body.bytes().ok_or("a streamed body is not sent here")?;
+    Ok(http::Request::from_parts(
+        head,
+        Bytes::copy_from_slice(bytes),
+    ))
 }
 
 fn response(received: Received) -> Result<HttpResponse, BoxError> {

@@ -8,8 +8,9 @@ use aws_sigv4::sign::v4;
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::identity::Identity;
 use backon::{ExponentialBuilder, Retryable};
-use https_client::{ExchangeError, Received, exchange};
-use reqwest::StatusCode;
+use bytes::Bytes;
+use http::StatusCode;
+use https_client::{ExchangeError, Received};
 use secrecy::SecretString;
 use serde::Deserialize;
 use tokio::time::timeout;
@@ -70,8 +71,7 @@ pub(crate) async fn secret_text(
         let asking = async {
             let request = signed_request(&environment, id, SystemTime::now())
                 .map_err(SecretError::Unbuildable)?;
-            let request = reqwest::RequestBuilder::from_parts(client.clone(), request);
-            text(&exchange(request, MAX_REPLY_BYTES).await?)
+            text(&client.exchange(request, MAX_REPLY_BYTES).await?)
         };
         timeout(ATTEMPT_TIMEOUT, asking)
             .await
@@ -95,7 +95,7 @@ fn signed_request(
     environment: &Environment,
     id: &str,
     now: SystemTime,
-) -> Result<reqwest::Request, BoxError> {
+) -> Result<http::Request<Bytes>, BoxError> {
     let address = environment.address("secretsmanager");
     let body = serde_json::json!({ "SecretId": id }).to_string();
     let headers = [("content-type", CONTENT_TYPE), ("x-amz-target", TARGET)];
@@ -119,9 +119,9 @@ fn signed_request(
     for (name, value) in headers {
         request = request.header(name, value);
     }
-    let mut request = request.body(body)?;
+    let mut request = request.body(Bytes::from(body))?;
     instructions.apply_to_request_http1x(&mut request);
-    Ok(request.try_into()?)
+    Ok(request)
 }
 
 #[derive(Deserialize)]
@@ -159,7 +159,7 @@ fn text(received: &Received) -> Result<Option<SecretString>, SecretError> {
 #[cfg(test)]
 mod tests {
     use bytes::BytesMut;
-    use reqwest::header::HeaderMap;
+    use http::header::HeaderMap;
     use secrecy::ExposeSecret;
 
     use super::*;
