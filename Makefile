@@ -20,7 +20,9 @@ small_crypto_of_x86_64 := 0
 package: export AWS_LC_SYS_SMALL := $(small_crypto_of_$(ARCH))
 instructions bench: export AWS_LC_SYS_SMALL = $(small_crypto_of_$(machine))
 # No panic passes through aws-lc, so that the tables for it are a waste in each package (docs/decisions/0044).
-package instructions bench: export CFLAGS += -fno-asynchronous-unwind-tables
+# Not twice where make calls itself: other flags are another build of everything.
+without_unwinding := -fno-asynchronous-unwind-tables
+package instructions bench: export CFLAGS := $(filter-out $(without_unwinding),$(CFLAGS)) $(without_unwinding)
 # The emulator tests: the runtime interface emulator out of the aws-sam-cli package, and the binaries it runs, which are
 # those that `make package` zips (test-emulator: quicker ones of the profile ci).
 export LAMBDA_RIE := $(CURDIR)/.tools/emulator/aws-lambda-rie
