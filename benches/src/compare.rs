@@ -10,6 +10,7 @@ use crate::field::{Places, Who};
 use crate::machine::Machine;
 use crate::process_figures::Memory;
 use crate::progress::Progress;
+use crate::statistics::milliseconds;
 use crate::{BenchError, Contestant, Controller, Fixtures, Job, Process, Share, Stage, Transport};
 
 /// What is measured, and how often.
@@ -246,10 +247,6 @@ pub fn compare(
 /// At a share Python takes a third of a second for every call and longer for a start: it does a quarter of what the others do.
 fn is_left_out(who: Who, number: usize) -> bool {
     who == Who::Python && !number.is_multiple_of(4)
-}
-
-fn milliseconds(time: Duration) -> f64 {
-    time.as_secs_f64() * 1000.0
 }
 
 impl Round<'_> {

@@ -9,6 +9,7 @@ use crate::field::{Places, Who};
 use crate::machine::Machine;
 use crate::progress::Progress;
 use crate::report::Section;
+use crate::statistics::milliseconds;
 use crate::table::Table;
 use crate::{BenchError, Controller, Fixtures, Job, Process, Share, Stage, Summary, Transport};
 
@@ -250,10 +251,6 @@ pub fn measure(
             .extend(entries.into_iter().map(|(_, billed)| billed));
     }
     Ok(cost)
-}
-
-fn milliseconds(time: Duration) -> f64 {
-    time.as_secs_f64() * 1000.0
 }
 
 impl Cost {

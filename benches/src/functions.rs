@@ -14,6 +14,7 @@ use crate::machine::Machine;
 use crate::progress::Progress;
 use crate::report::Section;
 use crate::runtime_api::Event;
+use crate::statistics::milliseconds;
 use crate::table::{Table, figure};
 use crate::{BenchError, Contestant, Fixtures, Process, Stage, Summary, Transport, job, packages};
 
@@ -359,10 +360,6 @@ impl Entry {
         let (call, called) = (self.call.as_ref()?, self.figures.called.as_mut()?);
         Some((&self.contestant, call, called))
     }
-}
-
-fn milliseconds(time: Duration) -> f64 {
-    time.as_secs_f64() * 1000.0
 }
 
 /// Everybody once, unmeasured, so that all files are in the page cache; then in turns. A start without an event first: what a process

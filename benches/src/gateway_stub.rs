@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::BenchError;
 use crate::http::{Connection, Request, prepared};
-use crate::stub::Replies;
+use crate::stub::{Replies, contains};
 
 /// What [`Job::GetMiniCode`](crate::Job::GetMiniCode) must answer with.
 pub const QR_CODE_URL: &str = "https://mobilecodec.alipay.com/show.htm?code=s4x0123456789abcdef";
@@ -223,10 +223,6 @@ impl Replies for GatewayReplies {
             connection.bytes(&request.body),
         )
     }
-}
-
-fn contains(text: &[u8], part: &[u8]) -> bool {
-    text.windows(part.len()).any(|window| window == part)
 }
 
 #[cfg(test)]

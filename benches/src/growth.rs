@@ -17,6 +17,7 @@ use crate::machine::Machine;
 use crate::progress::Progress;
 use crate::report::Section;
 use crate::runtime_api::Event;
+use crate::statistics::milliseconds;
 use crate::table::{Table, figure};
 use crate::token_table::{TOKEN_TABLE, TokenTable, of_table};
 use crate::{BenchError, Contestant, Fixtures, Job, Process, Stage, Summary, Transport, job};
@@ -142,10 +143,6 @@ struct Growing<'a> {
     places: &'a Places,
     repeats: Repeats,
     fixtures: &'a Fixtures,
-}
-
-fn milliseconds(time: Duration) -> f64 {
-    time.as_secs_f64() * 1000.0
 }
 
 impl Growing<'_> {

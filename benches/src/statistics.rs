@@ -1,6 +1,13 @@
 //! What a list of measured values comes to.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
+
+/// The unit of all times that are reported.
+pub(crate) fn milliseconds(time: Duration) -> f64 {
+    time.as_secs_f64() * 1000.0
+}
 
 /// Of the values of one measurement.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

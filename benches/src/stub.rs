@@ -19,6 +19,11 @@ pub trait Replies: Send + Sync + 'static {
     fn reply<S: Read + Write>(&self, connection: &Connection<S>, request: &Request) -> &[u8];
 }
 
+/// Whether `part` stands in `text`: all that a reply is chosen by.
+pub(crate) fn contains(text: &[u8], part: &[u8]) -> bool {
+    text.windows(part.len()).any(|window| window == part)
+}
+
 /// A running stub. Its threads end with the process.
 pub struct Stub {
     address: SocketAddr,

@@ -8,7 +8,7 @@ use embedded_dynamodb::dynoxide::{AttributeValue, Item};
 use serde_json::{Value, json};
 
 use crate::http::{Connection, Request, prepared};
-use crate::stub::Replies;
+use crate::stub::{Replies, contains};
 
 /// How the partition key of an alias begins, as it stands in a request.
 const ALIAS: &[u8] = br#"{"S":"ALIAS#"#;
@@ -108,10 +108,6 @@ impl Replies for TableReplies {
             _ => &self.nothing,
         }
     }
-}
-
-fn contains(text: &[u8], part: &[u8]) -> bool {
-    text.windows(part.len()).any(|window| window == part)
 }
 
 #[cfg(test)]
