@@ -21,7 +21,7 @@ package: export AWS_LC_SYS_SMALL := $(small_crypto_of_$(ARCH))
 instructions bench: export AWS_LC_SYS_SMALL = $(small_crypto_of_$(machine))
 # No panic passes through aws-lc, so that the tables for it are a waste in each package (docs/decisions/0044).
 # Not twice where make calls itself: other flags are another build of everything.
-without_unwinding := -fno-asynchronous-unwind-tables
+without_unwinding := -fno-asynchronous-unwind-tables -fno-unwind-tables
 package instructions bench: export CFLAGS := $(filter-out $(without_unwinding),$(CFLAGS)) $(without_unwinding)
 # The emulator tests: the runtime interface emulator out of the aws-sam-cli package, and the binaries it runs, which are
 # those that `make package` zips (test-emulator: quicker ones of the profile ci).
@@ -116,19 +116,22 @@ test-browser: tools-chromium ## Login by redirect, OpenID Connect (with an unmod
 	@tests/browser/run | tee $(results)/browser.log
 
 .PHONY: bench
-bench: package-here ## Speed, memory, package sizes and cost beside Node's and Python's SDKs (10 to 15 minutes; BENCH_ARGUMENTS=--quick for a try)
+bench: package-here tools-valgrind ## Speed, memory, package sizes and cost beside Node's and Python's SDKs (10 to 15 minutes; BENCH_ARGUMENTS=--quick for a try)
 	@tools/install bench
 	@echo "==> building the bench"
 	@cargo build --locked --quiet --release --target $(target_of_$(machine)) --package benches
-	@# The two functions once more, trusting the bench's own certificates: for TLS, and moved away lest anybody deploys them.
+	@# The two functions once more, trusting the bench's own certificates for TLS, and with their symbols for the profile. Moved away
+	@# lest anybody deploys them.
 	@cargo build --locked --quiet --release --target $(target_of_$(machine)) --package get-mini-code --package code2session \
-		--package https-client --features https-client/bench-root
+		--package https-client --features https-client/bench-root \
+		--config profile.release.package.get-mini-code.strip=false --config profile.release.package.code2session.strip=false
 	@mkdir -p $(bench_functions)
 	@mv target/$(target_of_$(machine))/release/{get-mini-code,code2session} $(bench_functions)/
 	@$(bench) compare --functions-trusting-bench-root $(bench_functions) $(BENCH_ARGUMENTS)
 	@$(bench) functions $(filter --quick,$(BENCH_ARGUMENTS))
 	@$(bench) cost $(filter --quick,$(BENCH_ARGUMENTS))
 	@$(bench) growth $(filter --quick,$(BENCH_ARGUMENTS))
+	@$(bench) profile --functions $(bench_functions)
 
 .PHONY: bench-document
 bench-document: ## Write the figures of the last make bench into docs/PERFORMANCE.md
