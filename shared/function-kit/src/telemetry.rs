@@ -1,10 +1,9 @@
 mod json_lines;
 
-use std::io::{IsTerminal, stderr, stdout};
+use std::io::stdout;
 
 use tracing::{Level, Metadata};
 use tracing_subscriber::filter::{Targets, filter_fn};
-use tracing_subscriber::fmt;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -28,7 +27,7 @@ const OURS: [&str; 12] = [
     "token_store",
 ];
 
-/// JSON lines on Lambda, plain lines (coloured on a terminal only) anywhere else. Called once, before anything is logged.
+/// JSON lines, as CloudWatch reads them. Called once, before anything is logged.
 ///
 /// `RUST_LOG` holds levels and targets; filters by span or field, which take a regex engine in every package, are not known.
 pub(crate) fn start() {
@@ -37,16 +36,10 @@ pub(crate) fn start() {
         .unwrap_or_else(usual_lines);
     let subscriber = tracing_subscriber::registry()
         .with(filter)
-        .with(filter_fn(holds_no_event));
+        .with(filter_fn(holds_no_event))
+        .with(JsonLines::to(stdout));
     // A second start (two functions in one process) keeps the first one's.
-    let _ = if setting("AWS_LAMBDA_RUNTIME_API").is_some() {
-        subscriber.with(JsonLines::to(stdout)).try_init()
-    } else {
-        let lines = fmt::layer()
-            .with_ansi(stderr().is_terminal())
-            .with_writer(stderr);
-        subscriber.with(lines).try_init()
-    };
+    let _ = subscriber.try_init();
 }
 
 fn usual_lines() -> Targets {
