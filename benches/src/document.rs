@@ -7,6 +7,7 @@ use crate::compare::Comparison;
 use crate::cost::Cost;
 use crate::functions::Functions;
 use crate::growth::Growth;
+use crate::profile::Profile;
 use crate::{BenchError, report};
 
 const BEGIN: &str = "<!-- measured: begin -->";
@@ -33,9 +34,13 @@ pub fn write(folder: &Path, document: &Path) -> Result<(), BenchError> {
         &folder.join("growth.json"),
         "`make bench`, or bench growth, makes it",
     )?;
+    let profile: Profile = report::read_json(
+        &folder.join("profile.json"),
+        "`make bench`, or bench profile, makes it",
+    )?;
     let failed = || BenchError::system(document.display().to_string());
     let text = fs::read_to_string(document).map_err(failed())?;
-    let measured = measured(&comparison, &functions, &cost, &growth);
+    let measured = measured(&comparison, &functions, &cost, &growth, &profile);
     let text = replaced(&text, &measured).ok_or_else(|| BenchError::Malformed {
         path: document.to_owned(),
         problem: format!("has to have the lines `{BEGIN}` and `{END}`, in this order"),
@@ -48,6 +53,7 @@ fn measured(
     functions: &Functions,
     cost: &Cost,
     growth: &Growth,
+    profile: &Profile,
 ) -> String {
     let plan = &comparison.plan;
     let mut parts = vec![format!(
@@ -62,7 +68,8 @@ fn measured(
         plan.warm_calls_at_share,
     )];
     let goals = report::goals_section(&report::outcomes(comparison));
-    let sections = std::iter::once(goals)
+    let sections = [goals, profile.section()]
+        .into_iter()
         .chain(report::sections(comparison))
         .chain([functions.section(), cost.section()])
         .chain(growth.sections());
@@ -71,6 +78,7 @@ fn measured(
         ("The part about every function", &functions.machine),
         ("Cost", &cost.machine),
         ("Growth", &growth.machine),
+        ("The instructions", &profile.machine),
     ] {
         if machine.date.get(..10) != comparison.machine.date.get(..10)
             || machine.commit != comparison.machine.commit

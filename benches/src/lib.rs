@@ -27,6 +27,7 @@ pub mod goals;
 pub mod growth;
 pub mod machine;
 pub mod packages;
+pub mod profile;
 pub mod report;
 
 pub use cleanup::on_interruption;

@@ -9,7 +9,8 @@ use benches::field::{Places, Who};
 use benches::growth::{Repeats, grow};
 use benches::machine::Machine;
 use benches::{
-    BenchError, Job, Transport, cost, document, functions, on_interruption, packages, report,
+    BenchError, Job, Transport, cost, document, functions, on_interruption, packages, profile,
+    report,
 };
 use clap::{Args, Parser, Subcommand};
 
@@ -31,6 +32,8 @@ enum Command {
     Growth(GrowthArguments),
     /// What a million calls cost on AWS, ours beside Node's.
     Cost(CostArguments),
+    /// Where the instructions of a start and of a call go, counted by callgrind.
+    Profile(ProfileArguments),
     /// Writes the figures of the last runs into the documentation.
     Document(DocumentArguments),
 }
@@ -121,6 +124,16 @@ struct CostArguments {
 }
 
 #[derive(Args)]
+struct ProfileArguments {
+    /// Binaries with their symbols: FUNCTION/bootstrap, or FUNCTION.
+    #[arg(long, default_value = "target/bench/functions-trusting-bench-root")]
+    functions: PathBuf,
+    /// The folder of the JSON files.
+    #[arg(long, default_value = "target/bench")]
+    out: PathBuf,
+}
+
+#[derive(Args)]
 struct DocumentArguments {
     /// The folder of the JSON files.
     #[arg(long, default_value = "target/bench")]
@@ -138,6 +151,7 @@ fn main() -> ExitCode {
         Command::Functions(arguments) => run_functions(&arguments),
         Command::Growth(arguments) => run_growth(&arguments),
         Command::Cost(arguments) => run_cost(&arguments),
+        Command::Profile(arguments) => run_profile(&arguments),
         Command::Document(arguments) => {
             document::write(&arguments.out, &arguments.file)?;
             Ok(ExitCode::SUCCESS)
@@ -249,5 +263,14 @@ fn run_cost(arguments: &CostArguments) -> Result<ExitCode, BenchError> {
     report::write_json(&arguments.places.out.join("cost.json"), &cost)?;
     println!("{}\n", cost.machine.describe());
     println!("{}", cost.section().to_text());
+    Ok(ExitCode::SUCCESS)
+}
+
+#[expect(clippy::print_stdout, reason = "the report")]
+fn run_profile(arguments: &ProfileArguments) -> Result<ExitCode, BenchError> {
+    let profile = profile::count(&arguments.functions, Machine::now(None, None))?;
+    report::write_json(&arguments.out.join("profile.json"), &profile)?;
+    println!("{}\n", profile.machine.describe());
+    println!("{}", profile.section().to_text());
     Ok(ExitCode::SUCCESS)
 }
