@@ -127,11 +127,12 @@ bench: package-here tools-valgrind ## Speed, memory, package sizes and cost besi
 		--config profile.release.package.get-mini-code.strip=false --config profile.release.package.code2session.strip=false
 	@mkdir -p $(bench_functions)
 	@mv target/$(target_of_$(machine))/release/{get-mini-code,code2session} $(bench_functions)/
-	@$(bench) compare --functions-trusting-bench-root $(bench_functions) $(BENCH_ARGUMENTS)
 	@$(bench) functions $(filter --quick,$(BENCH_ARGUMENTS))
 	@$(bench) cost $(filter --quick,$(BENCH_ARGUMENTS))
 	@$(bench) growth $(filter --quick,$(BENCH_ARGUMENTS))
 	@$(bench) profile --functions $(bench_functions)
+	@# Last, because it ends with the goals.
+	@$(bench) compare --functions-trusting-bench-root $(bench_functions) $(BENCH_ARGUMENTS)
 
 .PHONY: bench-document
 bench-document: ## Write the figures of the last make bench into docs/PERFORMANCE.md
