@@ -18,7 +18,7 @@ use crate::quota::{Controller, Group, MEMORY_OF_ONE_CPU, Share};
 use crate::runtime_api::{Answer, Event, RuntimeApi};
 use crate::stub::Stub;
 use crate::table_stub::TableReplies;
-use crate::token_table::{IDENTITY_TABLE, TOKEN_TABLE};
+use crate::token_table::{IDENTITY_TABLE, ORDER_TABLE, TOKEN_TABLE};
 use crate::{BenchError, cleanup};
 
 /// Longer than any start or call takes, at the smallest share too.
@@ -71,7 +71,7 @@ impl Stage {
         let tls = (transport == Transport::Tls).then(|| fixtures.tls());
         let replies = Arc::new(GatewayReplies::signed_with(fixtures.alipay_key())?);
         let gateway = Stub::start(replies, tls.clone(), gateway_wait)?;
-        let replies = Arc::new(TableReplies::with(fixtures.token_rows()));
+        let replies = Arc::new(TableReplies::with(fixtures.rows()));
         let table = Stub::start(replies, tls, Duration::ZERO)?;
         let name = format!(
             "apps-{}.json",
@@ -135,7 +135,7 @@ fn environment(
         ("NOTIFY_URL", text("https://login.example.com")),
         ("TOKEN_TABLE", text(TOKEN_TABLE)),
         ("IDENTITY_TABLE", text(IDENTITY_TABLE)),
-        ("ORDER_TABLE", text("orders")),
+        ("ORDER_TABLE", text(ORDER_TABLE)),
         ("ALIPAY_CONFIG_FILE", apps.into_os_string()),
         ("TOKEN_KEYS_FILE", file("token-keys.json")),
         ("REFRESH_TOKEN_KEYS_FILE", file("refresh-token-keys.json")),

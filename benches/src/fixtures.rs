@@ -2,27 +2,36 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
-use alipay_signing::{SignType, SigningKey};
+use alipay_signing::{EmptyValues, NoticeRule, SignType, SigningKey, notice_text};
 use aws_lc_rs::cipher::{AES_128, EncryptionContext, PaddedBlockEncryptingKey, UnboundCipherKey};
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::rsa::{KeyPair, KeySize};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use embedded_dynamodb::dynoxide::Item;
+use payments::{Buyer, OrderNumber, OrderRequest, Product};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use rustls::ServerConfig;
 use rustls::pki_types::PrivatePkcs8KeyDer;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use token_store::{TokenKey, TokenKind};
 
-use crate::gateway_stub::{MERCHANT, OPEN_ID, USER_WITH_PROFILE};
+use crate::gateway_stub::{
+    MERCHANT, OPEN_ID, ORDER_AMOUNT, ORDER_NUMBER, PAID_AT, TRADE_NUMBER, USER_WITH_PROFILE,
+};
 use crate::{BenchError, token_table};
 
 /// The app of all contestants.
 pub const APP_ID: &str = "2021000000000001";
 /// Who has users logged in, in the events.
 const CLIENT: &str = "local";
+/// Where they come back to.
+pub(crate) const LANDING: &str = "http://127.0.0.1/landing";
+/// Who is paid: the app's merchant.
+const SELLER: &str = "2088000000000999";
 /// The app's key for what Alipay encrypts.
 const CONTENT_KEY: [u8; 16] = *b"bench-aes-key-16";
 
@@ -33,8 +42,9 @@ pub struct Fixtures {
     alipay_key: SigningKey,
     alipay_public_key: String,
     tls: Arc<ServerConfig>,
-    token_rows: Vec<Item>,
+    rows: Vec<Item>,
     phone_number: String,
+    notice: String,
 }
 
 impl Fixtures {
@@ -51,14 +61,16 @@ impl Fixtures {
         let alipay_public_key = alipay_key.verifying_key().to_base64();
         let (tls, root) = certificates()?;
         let phone_number = phone_number(&alipay_key)?;
+        let notice = notice(&alipay_key)?;
         let mut fixtures = Self {
             folder,
             app_key,
             alipay_key,
             alipay_public_key,
             tls,
-            token_rows: Vec::new(),
+            rows: Vec::new(),
             phone_number,
+            notice,
         };
         fixtures.write("root.pem", &root)?;
         fixtures.write("app-key.pem", &pem("PRIVATE KEY", &fixtures.app_key))?;
@@ -70,7 +82,7 @@ impl Fixtures {
             fixtures.write(name, &token_keys()?.to_string())?;
         }
         fixtures.write("login.json", &login_document()?.to_string())?;
-        fixtures.token_rows = token_table::rows_of(&Self::stored_tokens(), &fixtures)?;
+        fixtures.rows = token_table::rows_of(&Self::stored_tokens(), &order()?, &fixtures)?;
         Ok(fixtures)
     }
 
@@ -79,9 +91,10 @@ impl Fixtures {
         &self.alipay_key
     }
 
-    /// The rows of those whose tokens are in the table of tokens: the user whom all codes are of, and whom the events ask about.
-    pub fn token_rows(&self) -> &[Item] {
-        &self.token_rows
+    /// The rows that are there: of those whose tokens are stored (the user whom all codes are of, and whom the events ask about), and the
+    /// order that the notice is of.
+    pub fn rows(&self) -> &[Item] {
+        &self.rows
     }
 
     /// Whose tokens are stored.
@@ -103,6 +116,11 @@ impl Fixtures {
     /// What `my.getPhoneNumber` gives to the page.
     pub fn phone_number(&self) -> &str {
         &self.phone_number
+    }
+
+    /// What Alipay sends when the order is paid: a form.
+    pub fn notice(&self) -> &str {
+        &self.notice
     }
 
     /// What the stubs speak TLS with.
@@ -149,7 +167,7 @@ impl Fixtures {
                     "alipayPublicKey": self.alipay_public_key,
                     "gateway": gateway,
                     "aesKey": STANDARD.encode(CONTENT_KEY),
-                    "pid": "2088000000000999",
+                    "pid": SELLER,
                     "homePage": "pages/index/index",
                     "contentCheck": {"engine": "sync"},
                     "requestMethods": ["alipay.open.app.qrcode.create"],
@@ -191,7 +209,9 @@ fn login_document() -> Result<Value, BenchError> {
     Ok(json!({
         "signing": {"bench": {"privateKey": rsa_key()?, "signFrom": "2026-01-01T00:00:00Z"}},
         "sessions": {"active": "bench", "keys": {"bench": random_key()?}},
-        "clients": [{"clientId": CLIENT, "appid": APP_ID}],
+        "clients": [
+            {"clientId": CLIENT, "appid": APP_ID, "redirectUris": [LANDING], "returnTo": [LANDING]},
+        ],
     }))
 }
 
@@ -217,6 +237,64 @@ fn phone_number(alipay_key: &SigningKey) -> Result<String, BenchError> {
         "charset": "UTF-8",
     });
     Ok(handed_over.to_string())
+}
+
+/// An order that waits to be paid.
+fn order() -> Result<OrderRequest, BenchError> {
+    let failed = |what: &str| BenchError::Keys(format!("an order ({what})"));
+    Ok(OrderRequest {
+        app_id: APP_ID.to_owned(),
+        out_trade_no: OrderNumber::try_from(ORDER_NUMBER.to_owned())
+            .map_err(|_| failed("its number"))?,
+        owner: "bench".to_owned(),
+        product: Product::App,
+        amount: Some(ORDER_AMOUNT.parse().map_err(|_| failed("its amount"))?),
+        subject: Some("bench".to_owned()),
+        seller_id: SELLER.to_owned(),
+        life: Duration::from_secs(15 * 60),
+        expected_buyer: Buyer::default(),
+    })
+}
+
+/// That the order is paid, with the fields that Alipay's notices have.
+fn notice(alipay_key: &SigningKey) -> Result<String, BenchError> {
+    let mut fields = vec![
+        ("app_id", APP_ID),
+        ("auth_app_id", APP_ID),
+        ("buyer_logon_id", "bux***@example.com"),
+        ("buyer_open_id", OPEN_ID),
+        ("buyer_pay_amount", ORDER_AMOUNT),
+        ("charset", "utf-8"),
+        ("gmt_create", PAID_AT),
+        ("gmt_payment", PAID_AT),
+        ("invoice_amount", ORDER_AMOUNT),
+        ("notify_id", "2026112200222100000000000000000001"),
+        ("notify_time", PAID_AT),
+        ("notify_type", "trade_status_sync"),
+        ("out_trade_no", ORDER_NUMBER),
+        ("point_amount", "0.00"),
+        ("receipt_amount", ORDER_AMOUNT),
+        ("seller_id", SELLER),
+        ("sign_type", "RSA2"),
+        ("subject", "bench"),
+        ("total_amount", ORDER_AMOUNT),
+        ("trade_no", TRADE_NUMBER),
+        ("trade_status", "TRADE_SUCCESS"),
+        ("version", "1.0"),
+    ];
+    let text = notice_text(
+        fields.iter().copied(),
+        NoticeRule::WithoutSignType,
+        EmptyValues::Kept,
+    );
+    let sign = alipay_key
+        .sign(SignType::Rsa2, text.as_bytes())
+        .map_err(|error| BenchError::Keys(error.to_string()))?;
+    fields.push(("sign", &sign));
+    let pair = |(name, value): &(&str, &str)| {
+        format!("{name}={}", utf8_percent_encode(value, NON_ALPHANUMERIC))
+    };
+    Ok(fields.iter().map(pair).collect::<Vec<_>>().join("&"))
 }
 
 fn pem(label: &str, base64: &str) -> String {

@@ -1,4 +1,4 @@
-//! Every packaged function: its start, and one call of each that the stubs can answer.
+//! Every packaged function: its start, and one call of each.
 
 use std::fs;
 use std::path::Path;
@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::field::Places;
+use crate::fixtures::LANDING;
 use crate::gateway_stub::{OPEN_ID, QR_CODE_URL};
 use crate::goals::MEGABYTE;
 use crate::machine::Machine;
@@ -67,6 +68,10 @@ enum Placeholder {
     Once(&'static str),
     /// What Alipay encrypts for the app.
     PhoneNumber(&'static str),
+    /// What Alipay sends when an order is paid.
+    Notice(&'static str),
+    /// Where users come back to.
+    Landing(&'static str),
 }
 
 /// What the answer has to be.
@@ -77,7 +82,7 @@ enum Expected {
     Names(&'static str),
 }
 
-const CALLS: [Call; 22] = {
+const CALLS: [Call; 25] = {
     const fn golden(function: &'static str, event: &'static str) -> Call {
         Call {
             function,
@@ -87,8 +92,11 @@ const CALLS: [Call; 22] = {
         }
     }
     const fn once(call: Call, placeholder: &'static str) -> Call {
+        with(call, Placeholder::Once(placeholder))
+    }
+    const fn with(call: Call, placeholder: Placeholder) -> Call {
         Call {
-            placeholder: Some(Placeholder::Once(placeholder)),
+            placeholder: Some(placeholder),
             ..call
         }
     }
@@ -102,13 +110,17 @@ const CALLS: [Call; 22] = {
         golden("app-auth", "direct-auth-info"),
         golden("app-pay", "direct-order-string"),
         names(once(golden("code2session", "http"), "events-http"), OPEN_ID),
-        Call {
-            placeholder: Some(Placeholder::PhoneNumber("events-phone-number")),
-            ..golden("decrypt", "direct")
-        },
+        with(
+            golden("decrypt", "direct"),
+            Placeholder::PhoneNumber("events-phone-number"),
+        ),
         names(golden("generic-request", "http"), QR_CODE_URL),
         names(golden("get-mini-code", "http"), QR_CODE_URL),
         golden("get-temp-mini-code", "http"),
+        with(
+            golden("h5-oauth", "http-authorize"),
+            Placeholder::Landing("events-landing"),
+        ),
         golden("img-sec-check", "http"),
         golden("isv-auth-link", "http"),
         golden("isv-auth-query", "http"),
@@ -116,6 +128,14 @@ const CALLS: [Call; 22] = {
         golden("launch-link", "http"),
         golden("link-open-ids", "direct"),
         golden("msg-sec-check", "http"),
+        with(
+            golden("oidc", "http-authorize"),
+            Placeholder::Landing("events-landing"),
+        ),
+        with(
+            golden("pay-notify", "http-trade"),
+            Placeholder::Notice("events-notice"),
+        ),
         golden("publish-events", "schedule"),
         golden("refresh-tokens", "schedule"),
         once(golden("sdk-login", "http"), "events-sdk-http"),
@@ -162,6 +182,10 @@ impl Prepared {
                 let number = Value::from(fixtures.phone_number()).to_string();
                 (text.replace(&format!("\"{placeholder}\""), &number), None)
             }
+            Some(Placeholder::Notice(placeholder)) => {
+                (text.replace(placeholder, fixtures.notice()), None)
+            }
+            Some(Placeholder::Landing(placeholder)) => (text.replace(placeholder, LANDING), None),
         };
         let answer = match call.answer {
             Expected::Names(expected) => PreparedAnswer::Names(expected),
@@ -267,7 +291,7 @@ pub struct OfFunction {
     pub init_ms: Vec<f64>,
     /// The greatest peak memory after INIT, in bytes.
     pub peak_after_init: u64,
-    /// What it was called with; `None` where the stubs can answer no call of it.
+    /// What it was called with; `None` where no call of it is known here.
     pub called: Option<Called>,
     /// Bytes of its zip.
     pub zip: Option<u64>,
@@ -479,8 +503,7 @@ impl Functions {
             table,
             notes: vec![format!(
                 "{} starts of each in turns, {} warm calls in {} blocks after {} that do not count. The event is a file of events/FUNCTION. The \
-                 peak of INIT is the greatest of all starts. {NONE}: started and not called, because a call of it needs what an earlier one \
-                 made, or a notice. p95 of few starts is nearly the greatest.",
+                 peak of INIT is the greatest of all starts. {NONE}: started and not called. p95 of few starts is nearly the greatest.",
                 self.repeats.starts,
                 self.repeats.calls,
                 self.repeats.blocks,

@@ -20,6 +20,13 @@ pub const USER_WITH_PROFILE: &str = "2088000000000003";
 /// The same.
 pub const MERCHANT: &str = "2021000000000101";
 
+/// The order that is paid, and its trade.
+pub(crate) const ORDER_NUMBER: &str = "bench_order";
+pub(crate) const ORDER_AMOUNT: &str = "12.50";
+pub(crate) const TRADE_NUMBER: &str = "2026112222001000000000000001";
+/// In UTC+8.
+pub(crate) const PAID_AT: &str = "2026-11-22 18:00:00";
+
 const OAUTH_TOKEN: &str = "alipay.system.oauth.token";
 const REFRESH: &[u8] = b"grant_type=refresh_token";
 
@@ -176,6 +183,23 @@ fn successes() -> Vec<(&'static str, Value)> {
                 "auth_start": "2026-11-22 10:00:00",
                 "auth_end": "2027-11-22 10:00:00",
                 "is_by_app_auth": true,
+            })),
+        ),
+        (
+            "alipay.trade.query",
+            ok(json!({
+                "out_trade_no": ORDER_NUMBER,
+                "trade_no": TRADE_NUMBER,
+                "trade_status": "TRADE_SUCCESS",
+                "total_amount": ORDER_AMOUNT,
+                "buyer_open_id": OPEN_ID,
+                "buyer_logon_id": "bux***@example.com",
+                "buyer_pay_amount": ORDER_AMOUNT,
+                "fund_bill_list": [{"amount": ORDER_AMOUNT, "fund_channel": "ALIPAYACCOUNT"}],
+                "invoice_amount": ORDER_AMOUNT,
+                "point_amount": "0.00",
+                "receipt_amount": ORDER_AMOUNT,
+                "send_pay_date": PAID_AT,
             })),
         ),
         (

@@ -26,7 +26,7 @@ struct Arguments {
 enum Command {
     /// Cold and warm starts, CPU time, memory and package sizes of all contestants, and the goals.
     Compare(CompareArguments),
-    /// The start of every packaged function, and one call of each that the stubs can answer.
+    /// The start of every packaged function, and one call of each.
     Functions(FunctionsArguments),
     /// How the cost grows: with the size of a request, the number of apps, and the number of stored tokens.
     Growth(GrowthArguments),

@@ -1,6 +1,6 @@
 //! The stand-in for DynamoDB: one reply for each operation. Whoever is asked for has been there before: an alias that is read is an
-//! account's, and the rows of tokens are those of [`Fixtures::token_rows`](crate::Fixtures::token_rows); no other row is there. Each write
-//! succeeds, no query finds anything.
+//! account's, and the rows of tokens and orders are those of [`Fixtures::rows`](crate::Fixtures::rows); no other row is there. Each write
+//! succeeds, no query finds anything. Events that are put on a bus come here too, and are taken.
 
 use std::io::{Read, Write};
 
@@ -20,20 +20,20 @@ const LINEAGE: [&str; 3] = ["generation", "grant_id", "commit_id"];
 /// The replies, each a whole response.
 pub struct TableReplies {
     alias: Vec<u8>,
-    tokens: Vec<TokenRow>,
+    rows: Vec<Row>,
     nothing: Vec<u8>,
     nothing_found: Vec<u8>,
     head: Vec<u8>,
 }
 
-struct TokenRow {
+struct Row {
     /// In quotes, as a request has it.
     key: String,
     whole: Vec<u8>,
     lineage: Vec<u8>,
 }
 
-impl TokenRow {
+impl Row {
     /// `None` where it has no partition key.
     fn of(row: &Item) -> Option<Self> {
         let Some(AttributeValue::S(key)) = row.get("pk") else {
@@ -50,8 +50,8 @@ impl TokenRow {
 }
 
 impl TableReplies {
-    /// Of a table with these rows of tokens.
-    pub fn with(token_rows: &[Item]) -> Self {
+    /// Of tables with these rows.
+    pub fn with(rows: &[Item]) -> Self {
         let alias = json!({"Item": {
             "pk": {"S": "ALIAS#bench"},
             "uid": {"S": "0123456789abcdef0123456789abcdef"},
@@ -59,7 +59,7 @@ impl TableReplies {
         }});
         Self {
             alias: reply(&alias),
-            tokens: token_rows.iter().filter_map(TokenRow::of).collect(),
+            rows: rows.iter().filter_map(Row::of).collect(),
             nothing: reply(&json!({})),
             nothing_found: reply(&json!({"Items": [], "Count": 0, "ScannedCount": 0})),
             head: prepared("200 OK", &[("Connection", "keep-alive")], b""),
@@ -70,8 +70,8 @@ impl TableReplies {
         if contains(request, ALIAS) {
             return &self.alias;
         }
-        let asked_for = |row: &&TokenRow| contains(request, row.key.as_bytes());
-        match self.tokens.iter().find(asked_for) {
+        let asked_for = |row: &&Row| contains(request, row.key.as_bytes());
+        match self.rows.iter().find(asked_for) {
             None => &self.nothing,
             Some(row) if contains(request, PROJECTION) => &row.lineage,
             Some(row) => &row.whole,
@@ -156,7 +156,7 @@ mod tests {
         let fixtures = tokio::task::spawn_blocking(|| Fixtures::make().unwrap())
             .await
             .unwrap();
-        let replies = Arc::new(TableReplies::with(fixtures.token_rows()));
+        let replies = Arc::new(TableReplies::with(fixtures.rows()));
         let stub = Stub::start(replies, None, Duration::ZERO).unwrap();
         let client = embedded_dynamodb::client_at(stub.address());
         let keys = token_keys(&fixtures).unwrap();

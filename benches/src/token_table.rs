@@ -1,4 +1,4 @@
-//! The tables of tokens and of accounts in an embedded DynamoDB, in memory, and the store that the functions write them with: so no row
+//! The tables of tokens, of accounts and of orders in an embedded DynamoDB, in memory, and what the functions write them with: so no row
 //! of the bench's is of another shape than theirs.
 
 use std::time::{Duration, SystemTime};
@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use embedded_dynamodb::EmbeddedDynamoDb;
 use embedded_dynamodb::dynoxide::Item;
 use embedded_dynamodb::dynoxide::actions::scan::ScanRequest;
+use payments::{OrderRequest, OrderTable, Orders, create_order_table};
 use secrecy::SecretString;
 use token_store::{DueShards, Grant, Seen, TokenKey, TokenKeys, TokenStore, WallTime};
 use tokio::runtime::Runtime;
@@ -14,6 +15,7 @@ use crate::{BenchError, Fixtures};
 
 pub(crate) const TOKEN_TABLE: &str = "tokens";
 pub(crate) const IDENTITY_TABLE: &str = "identity";
+pub(crate) const ORDER_TABLE: &str = "orders";
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// A running one.
@@ -56,10 +58,23 @@ impl<'a> TokenTable<'a> {
         Ok(())
     }
 
-    /// All rows of the table of tokens.
-    fn rows(&self) -> Result<Vec<Item>, BenchError> {
+    /// Makes the table of orders, with this one in it.
+    fn place(&self, order: &OrderRequest, now: WallTime) -> Result<(), BenchError> {
+        let client = self.embedded.client();
+        self.runtime
+            .block_on(async {
+                create_order_table(&client, ORDER_TABLE).await?;
+                let orders = Orders::new(OrderTable::new(client, ORDER_TABLE));
+                orders.place(order, now).await
+            })
+            .map_err(of_table)?;
+        Ok(())
+    }
+
+    /// All rows of a table.
+    fn rows(&self, table: &str) -> Result<Vec<Item>, BenchError> {
         let request = ScanRequest {
-            table_name: TOKEN_TABLE.to_owned(),
+            table_name: table.to_owned(),
             ..ScanRequest::default()
         };
         let scanned = self.embedded.database().scan(request).map_err(of_table)?;
@@ -93,15 +108,22 @@ pub(crate) fn token_keys(fixtures: &Fixtures) -> Result<TokenKeys, BenchError> {
     .map_err(|error| BenchError::Keys(error.to_string()))
 }
 
-/// The rows of `keys`, whose tokens were stored a moment ago.
-pub(crate) fn rows_of(keys: &[TokenKey], fixtures: &Fixtures) -> Result<Vec<Item>, BenchError> {
+/// The rows of `keys`, whose tokens were stored a moment ago, and that of `order`, which was placed then.
+pub(crate) fn rows_of(
+    keys: &[TokenKey],
+    order: &OrderRequest,
+    fixtures: &Fixtures,
+) -> Result<Vec<Item>, BenchError> {
     let runtime = Runtime::new().map_err(BenchError::system("the async runtime"))?;
     let table = TokenTable::start(&runtime, fixtures)?;
     let now = WallTime::from(SystemTime::now());
     for key in keys {
         table.put_login(key, now)?;
     }
-    table.rows()
+    table.place(order, now)?;
+    let mut rows = table.rows(TOKEN_TABLE)?;
+    rows.append(&mut table.rows(ORDER_TABLE)?);
+    Ok(rows)
 }
 
 pub(crate) fn of_table(error: impl std::error::Error + Send + Sync + 'static) -> BenchError {
