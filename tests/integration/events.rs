@@ -231,7 +231,8 @@ async fn a_binary_without_its_settings_says_which_one_is_missing() {
             .output()
             .unwrap();
         assert!(!output.status.success());
-        let said = String::from_utf8_lossy(&output.stderr);
+        let said = String::from_utf8_lossy(&output.stdout);
         assert_eq!(said.matches(named).count(), 1, "{function}: {said}");
+        assert!(output.stderr.is_empty(), "{function}: {:?}", output.stderr);
     }
 }
