@@ -36,6 +36,9 @@ packages := $(foreach function,$(functions),--package $(function))
 target_of_arm64 := aarch64-unknown-linux-gnu
 target_of_x86_64 := x86_64-unknown-linux-gnu
 target := $(target_of_$(ARCH))
+# That of Amazon Linux 2023 (provided.al2023). Of an older one, such as cargo-lambda takes by itself, threads and loading are libraries of their
+# own, and each start loads both (docs/decisions/0044).
+glibc := 2.34
 results := target/test-results
 # The architecture of this machine, for what is run on it.
 machine := $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,x86_64)
@@ -166,7 +169,7 @@ test-deploy: tools-aws tools-ministack package-here ## sam deploy of template.ya
 .PHONY: instructions
 instructions: tools-aws tools-valgrind
 	@$(in_aws_tools) cargo lambda build --locked --quiet --release --disable-optimizations --skip-target-check \
-		--target $(target_of_$(machine)) $(packages) --package instructions --bin instructions --lambda-dir target/instructions
+		--target $(target_of_$(machine)).$(glibc) $(packages) --package instructions --bin instructions --lambda-dir target/instructions
 
 .PHONY: test-instructions
 test-instructions: instructions ## Instructions that a call costs, counted by callgrind and held to benches/instructions/figures.json
@@ -197,7 +200,7 @@ package: tools-aws ## Release build of the functions for Lambda, zips in dist/ (
 	@# Its own defaults would replace the profile of Cargo.toml (panic, strip). The check of the target calls rustup; it is done above.
 	@rm -rf target/lambda
 	@$(in_aws_tools) cargo lambda build --locked --quiet --release --disable-optimizations --skip-target-check \
-		--target $(target) $(packages)
+		--target $(target).$(glibc) $(packages)
 	@tools/check-entropy target/$(target)/release
 	@.tools/aws/bin/python tools/zip-functions $(ARCH) $(functions)
 
