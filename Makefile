@@ -123,13 +123,14 @@ bench: package-here tools-valgrind ## Speed, memory, package sizes and cost besi
 	@tools/install bench
 	@echo "==> building the bench"
 	@cargo build --locked --quiet --release --target $(target_of_$(machine)) --package benches
-	@# The two functions once more, trusting the bench's own certificates for TLS, and with their symbols for the profile. Moved away
-	@# lest anybody deploys them.
-	@cargo build --locked --quiet --release --target $(target_of_$(machine)) --package get-mini-code --package code2session \
+	@# The two functions once more, trusting the bench's own certificates for TLS, and with their symbols for the profile. Away from the
+	@# others lest anybody deploys them.
+	@$(in_aws_tools) cargo lambda build --locked --quiet --release --disable-optimizations --skip-target-check \
+		--target $(target_of_$(machine)).$(glibc) $(packages) --bin get-mini-code --bin code2session \
 		--package https-client --features https-client/bench-root \
-		--config profile.release.package.get-mini-code.strip=false --config profile.release.package.code2session.strip=false
-	@mkdir -p $(bench_functions)
-	@mv target/$(target_of_$(machine))/release/{get-mini-code,code2session} $(bench_functions)/
+		--config profile.release.package.get-mini-code.strip=false --config profile.release.package.code2session.strip=false \
+		--lambda-dir $(bench_functions)
+	@rm -f target/$(target_of_$(machine))/release/{get-mini-code,code2session}
 	@$(bench) functions $(filter --quick,$(BENCH_ARGUMENTS))
 	@$(bench) cost $(filter --quick,$(BENCH_ARGUMENTS))
 	@$(bench) growth $(filter --quick,$(BENCH_ARGUMENTS))
