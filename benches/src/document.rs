@@ -78,7 +78,7 @@ fn measured(
         ("The part about every function", &functions.machine),
         ("Cost", &cost.machine),
         ("Growth", &growth.machine),
-        ("The instructions", &profile.machine),
+        ("The part about instructions", &profile.machine),
     ] {
         if machine.date.get(..10) != comparison.machine.date.get(..10)
             || machine.commit != comparison.machine.commit
