@@ -43,7 +43,7 @@ results := target/test-results
 # The architecture of this machine, for what is run on it.
 machine := $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,x86_64)
 # What `make bench` builds: its program, and functions that trust its certificates.
-bench = target/$(target_of_$(machine))/release/bench
+bench := target/bench/bin/bench
 bench_functions := target/bench/functions-trusting-bench-root
 in_aws_tools := PATH="$(CURDIR)/.tools/aws/bin:$$PATH"
 
@@ -122,7 +122,11 @@ test-browser: tools-chromium ## Login by redirect, OpenID Connect (with an unmod
 bench: package-here tools-valgrind ## Speed, memory, package sizes and cost beside Node's and Python's SDKs (10 to 15 minutes; BENCH_ARGUMENTS=--quick for a try)
 	@tools/install bench
 	@echo "==> building the bench"
-	@cargo build --locked --quiet --release --target $(target_of_$(machine)) --package benches
+	@# By the command of the packages too: another C compiler would be another build of everything, and another floor.
+	@$(in_aws_tools) cargo lambda build --locked --quiet --release --disable-optimizations --skip-target-check \
+		--target $(target_of_$(machine)).$(glibc) --package benches --bin bench --bin floor --lambda-dir target/bench/programs
+	@mkdir -p $(dir $(bench))
+	@for program in bench floor; do mv target/bench/programs/$$program/bootstrap $(dir $(bench))$$program; done
 	@# The two functions once more, trusting the bench's own certificates for TLS, and with their symbols for the profile. Away from the
 	@# others lest anybody deploys them.
 	@$(in_aws_tools) cargo lambda build --locked --quiet --release --disable-optimizations --skip-target-check \
