@@ -46,6 +46,9 @@ machine := $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,x86_64)
 bench := target/bench/bin/bench
 bench_functions := target/bench/functions-trusting-bench-root
 in_aws_tools := PATH="$(CURDIR)/.tools/aws/bin:$$PATH"
+# For a target: the packages, and what must not compile everything once more beside them, which any other flag would. cargo-lambda's own
+# defaults would replace the profile of Cargo.toml (panic, strip), and its check of the target calls rustup.
+build_as_package = $(in_aws_tools) cargo lambda build --locked --quiet --release --disable-optimizations --skip-target-check --target $(1).$(glibc)
 
 .PHONY: help
 help: ## List the targets
@@ -123,14 +126,12 @@ bench: package-here tools-valgrind ## Speed, memory, package sizes and cost besi
 	@tools/install bench
 	@echo "==> building the bench"
 	@# By the command of the packages too: another C compiler would be another build of everything, and another floor.
-	@$(in_aws_tools) cargo lambda build --locked --quiet --release --disable-optimizations --skip-target-check \
-		--target $(target_of_$(machine)).$(glibc) --package benches --bin bench --bin floor --lambda-dir target/bench/programs
+	@$(call build_as_package,$(target_of_$(machine))) --package benches --bin bench --bin floor --lambda-dir target/bench/programs
 	@mkdir -p $(dir $(bench))
 	@for program in bench floor; do mv target/bench/programs/$$program/bootstrap $(dir $(bench))$$program; done
 	@# The two functions once more, trusting the bench's own certificates for TLS, and with their symbols for the profile. Away from the
 	@# others lest anybody deploys them.
-	@$(in_aws_tools) cargo lambda build --locked --quiet --release --disable-optimizations --skip-target-check \
-		--target $(target_of_$(machine)).$(glibc) $(packages) --bin get-mini-code --bin code2session \
+	@$(call build_as_package,$(target_of_$(machine))) $(packages) --bin get-mini-code --bin code2session \
 		--package https-client --features https-client/bench-root \
 		--config profile.release.package.get-mini-code.strip=false --config profile.release.package.code2session.strip=false \
 		--lambda-dir $(bench_functions)
@@ -173,8 +174,7 @@ test-deploy: tools-aws tools-ministack package-here ## sam deploy of template.ya
 # Built by the command of the packages, so that nothing is compiled for it but itself: other flags or features would be another build.
 .PHONY: instructions
 instructions: tools-aws tools-valgrind
-	@$(in_aws_tools) cargo lambda build --locked --quiet --release --disable-optimizations --skip-target-check \
-		--target $(target_of_$(machine)).$(glibc) $(packages) --package instructions --bin instructions --lambda-dir target/instructions
+	@$(call build_as_package,$(target_of_$(machine))) $(packages) --package instructions --bin instructions --lambda-dir target/instructions
 
 .PHONY: test-instructions
 test-instructions: instructions ## Instructions that a call costs, counted by callgrind and held to benches/instructions/figures.json
@@ -202,10 +202,8 @@ package: tools-aws ## Release build of the functions for Lambda, zips in dist/ (
 		echo "or:      make package ARCH=x86_64, and deploy with the template's parameter Architecture=x86_64" >&2; \
 		exit 2; }
 	@echo "==> cargo lambda build for $(ARCH)"
-	@# Its own defaults would replace the profile of Cargo.toml (panic, strip). The check of the target calls rustup; it is done above.
 	@rm -rf target/lambda
-	@$(in_aws_tools) cargo lambda build --locked --quiet --release --disable-optimizations --skip-target-check \
-		--target $(target).$(glibc) $(packages)
+	@$(call build_as_package,$(target)) $(packages)
 	@tools/check-entropy target/$(target)/release
 	@.tools/aws/bin/python tools/zip-functions $(ARCH) $(functions)
 
