@@ -125,11 +125,14 @@ pub fn count(functions: &Path, machine: Machine) -> Result<Profile, BenchError> 
     let valgrind = version_of_valgrind()?;
     let fixtures = Fixtures::make()?;
     let stage = Stage::set(&fixtures, Transport::Plain, Duration::ZERO)?;
-    let counted = Job::ALL.map(|job| count_job(job, functions, &stage));
+    let mut jobs = Vec::new();
+    for job in Job::ALL {
+        jobs.push(count_job(job, functions, &stage)?);
+    }
     Ok(Profile {
         machine,
         valgrind,
-        jobs: counted.into_iter().collect::<Result<_, _>>()?,
+        jobs,
     })
 }
 
@@ -145,19 +148,15 @@ fn version_of_valgrind() -> Result<String, BenchError> {
 
 fn count_job(job: Job, functions: &Path, stage: &Stage) -> Result<OfJob, BenchError> {
     let folder = TempDir::new().map_err(BenchError::system("a folder for callgrind"))?;
-    let file = folder.path().join("counts");
-    let option = |name: &str, value: &Path| {
-        let mut option = OsString::from(name);
-        option.push(value);
-        option
-    };
+    let mut written_to = OsString::from("--callgrind-out-file=");
+    written_to.push(folder.path().join("counts"));
     let contestant = Contestant {
         name: format!("{job} under callgrind"),
         program: "valgrind".into(),
         arguments: vec![
             "--tool=callgrind".into(),
             format!("--dump-before={BEGINS_A_CALL}").into(),
-            option("--callgrind-out-file=", &file),
+            written_to,
             Places::function(functions, job.name())?.into(),
         ],
         environment: Vec::new(),
